@@ -21,6 +21,7 @@ DEFAULT_NAMESPACE = "openfaas-fn"
 _MAX_SOCKET_PATH_BYTES = 103
 #: Room kept for a socket's file name below :attr:`Home.sockets`, in bytes.
 _SOCKET_NAME_BYTES = 40
+_LAST_PORT = 65535
 _PROVIDERS = ("process", "docker", "kubernetes")
 
 
@@ -167,8 +168,8 @@ class Settings:
 def _port(text: str | None) -> int:
     if not text:
         return DEFAULT_PORT
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
-        raise SettingsError(f"GENIE_PORT={text!r} is not a TCP port; use a number from 1 to 65535")
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _LAST_PORT:
+        raise SettingsError(f"GENIE_PORT={text!r} is not a TCP port; use a number from 1 to {_LAST_PORT}")
     return int(text)
 
 
