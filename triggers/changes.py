@@ -1,0 +1,29 @@
+"""Logging of lasting troubles: one line when something breaks, one when it works again, none in between."""
+
+from __future__ import annotations
+
+import logging
+
+
+class ChangeLog:
+    """Logs about one ``subject``. Repeated failures with the same text are silent."""
+
+    def __init__(self, log: logging.Logger, subject: str) -> None:
+        self._log = log
+        self._subject = subject
+        self._trouble: str | None = None
+
+    @property
+    def is_failing(self) -> bool:
+        return self._trouble is not None
+
+    def failed(self, error: BaseException | str) -> None:
+        text = str(error) or repr(error)
+        if text != self._trouble:
+            self._log.warning("%s: %s; trying again until it works", self._subject, text)
+        self._trouble = text
+
+    def recovered(self) -> None:
+        if self._trouble is not None:
+            self._log.info("%s: works again", self._subject)
+        self._trouble = None
