@@ -20,11 +20,7 @@ _NAMESPACE = re.compile(rf"{_LABEL}\Z")
 
 
 class SecretError(Exception):
-    """Base of what can go wrong here; each text names the secret."""
-
-
-class InvalidSecretError(SecretError):
-    """The name or value is not acceptable (answer: 400)."""
+    """The name or value is not acceptable (answer: 400); base of what else can go wrong here."""
 
 
 class SecretExistsError(SecretError):
@@ -56,7 +52,7 @@ class SecretStore:
             raise _unknown(name, namespace) from None
 
     def create(self, name: str, value: bytes, namespace: str = DEFAULT_NAMESPACE) -> None:
-        """Store a new secret; raises :class:`SecretExistsError` or :class:`InvalidSecretError`."""
+        """Store a new secret; raises :class:`SecretExistsError` or :class:`SecretError`."""
         file = self._file(name, namespace)
         with _written(file, value) as temporary:
             try:
@@ -68,7 +64,7 @@ class SecretStore:
                 ) from None
 
     def update(self, name: str, value: bytes, namespace: str = DEFAULT_NAMESPACE) -> None:
-        """Replace a value at once; raises :class:`UnknownSecretError` or :class:`InvalidSecretError`."""
+        """Replace a value at once; raises :class:`UnknownSecretError` or :class:`SecretError`."""
         file = self._file(name, namespace)
         if not file.exists():
             raise _unknown(name, namespace)
@@ -86,14 +82,14 @@ class SecretStore:
 
     def _folder(self, namespace: str) -> Path:
         if not _NAMESPACE.match(namespace):
-            raise InvalidSecretError(
+            raise SecretError(
                 f"namespace {namespace!r} is not valid; use lower-case letters, digits and '-'"
             )
         return self._root / namespace
 
     def _file(self, name: str, namespace: str) -> Path:
         if len(name) > _MAX_NAME_CHARACTERS or not _SUBDOMAIN.match(name):
-            raise InvalidSecretError(
+            raise SecretError(
                 f"secret name {name!r} is not valid; use lower-case letters, digits, '-' and '.' (DNS-1123)"
             )
         return self._folder(namespace) / name
@@ -109,7 +105,7 @@ def _unknown(name: str, namespace: str) -> UnknownSecretError:
 def _written(file: Path, value: bytes) -> Iterator[Path]:
     """A finished temporary file beside ``file`` with ``value`` in it; the block gives it the name."""
     if len(value) > MAX_SECRET_BYTES:
-        raise InvalidSecretError(
+        raise SecretError(
             f"secret {file.name} has {len(value)} bytes; at most {MAX_SECRET_BYTES} are stored"
         )
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -14,6 +14,9 @@ DEFAULT_TIMEOUT_SECONDS = 60.0
 #: Largest answer kept in memory, in bytes.
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
+#: Sending these twice does no more than sending them once.
+IDEMPOTENT_METHODS = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS"))
+
 
 class HttpClient:
     """Requests to one ``address`` (``host:port`` or a Unix socket path). Close it with :meth:`close`."""
@@ -30,12 +33,18 @@ class HttpClient:
         headers: Iterable[tuple[str, str]] = (),
         body: bytes = b"",
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        repeatable: bool | None = None,
     ) -> Answer:
-        """One exchange. Raises :class:`WireError` when there was no whole answer within the timeout."""
+        """One exchange. Raises :class:`WireError` when there was no whole answer within the timeout.
+
+        ``repeatable``: the request may reach the server twice, so it is sent again when a kept-alive connection turns
+        out to be closed. By default true for the idempotent methods of RFC 9110 section 9.2.2.
+        """
+        again = method in IDEMPOTENT_METHODS if repeatable is None else repeatable
         message = self._head(method, path, headers, len(body)) + body
         try:
             async with asyncio.timeout(timeout_seconds):
-                return await self._exchange(message, head_only=method == "HEAD")
+                return await self._exchange(message, head_only=method == "HEAD", again=again)
         except TimeoutError:
             raise WireError(
                 f"no answer from {self._pool.address} to {method} {path} in {timeout_seconds} s"
@@ -55,12 +64,13 @@ class HttpClient:
             header_block(lines),
         )
 
-    async def _exchange(self, message: bytes, *, head_only: bool) -> Answer:
+    async def _exchange(self, message: bytes, *, head_only: bool, again: bool) -> Answer:
         while (connection := self._pool.take()) is not None:
             try:
                 return await _Collector().run(connection, message, head_only=head_only)
             except StaleConnectionError:
-                continue  # the server had closed it while idle; it never saw the request
+                if not again:
+                    raise
         return await _Collector().run(await self._pool.connect(), message, head_only=head_only)
 
 

@@ -1,7 +1,7 @@
 """Errors of the wire.
 
 WireError           no whole answer came; nobody knows whether the other side did the work
-└── StaleConnectionError   a kept-alive connection was closed before the request was read: safe to send again
+└── StaleConnectionError   a kept-alive connection ended before any answer: most likely it was closed while idle
 """
 
 from __future__ import annotations
@@ -12,4 +12,8 @@ class WireError(Exception):
 
 
 class StaleConnectionError(WireError):
-    """A kept-alive connection ended before a single byte of the answer: the peer had closed it while it was idle."""
+    """A kept-alive connection ended before a single byte of the answer.
+
+    Nearly always the peer had closed it while it was idle; but it may also have died at work, so that only requests
+    that may be repeated are sent again.
+    """
