@@ -17,10 +17,12 @@ class ChangeLog:
     def is_failing(self) -> bool:
         return self._trouble is not None
 
-    def failed(self, error: BaseException | str) -> None:
+    def failed(self, error: BaseException | str, *, unexpected: bool = False) -> None:
+        """``unexpected`` adds the traceback: a fault of ours rather than an outage."""
         text = str(error) or repr(error)
         if text != self._trouble:
-            self._log.warning("%s: %s; trying again until it works", self._subject, text)
+            cause = error if unexpected and isinstance(error, BaseException) else None
+            self._log.warning("%s: %s; trying again until it works", self._subject, text, exc_info=cause)
         self._trouble = text
 
     def recovered(self) -> None:

@@ -7,18 +7,21 @@ import base64
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
 
 import orjson
 
+from clustergenie import credentials
+from clustergenie.settings import DEFAULT_NAMESPACE, Home
 from gateway.wire.errors import WireError
 from gateway.wire.message import Answer
 from triggers.changes import ChangeLog
 
 #: Longest time between two listings when nobody wakes the directory, in seconds.
 INTERVAL_SECONDS = 5.0
+#: The same until the first listing succeeded, in seconds: the gateway is starting too.
+FIRST_INTERVAL_SECONDS = 0.25
 #: Time for one request to the gateway's API, in seconds.
 _TIMEOUT_SECONDS = 10.0
 _OK = 200
@@ -55,32 +58,35 @@ class DirectoryError(Exception):
 
 
 class Directory:
-    """Keeps :attr:`functions` up to date and tells :meth:`changed` waiters.
+    """Keeps :attr:`functions` up to date and tells those who wait in :meth:`changed`.
 
     A listing that fails changes nothing: not knowing is not the same as having no functions.
     """
 
-    def __init__(self, http: Http, secrets: Path, wake: asyncio.Event) -> None:
+    def __init__(self, http: Http, home: Home, wake: asyncio.Event) -> None:
         self._http = http
-        self._secrets = secrets
+        self._home = home
         self._wake = wake
+        self.name = "directory"
         self._changes = ChangeLog(log, "the list of functions")
-        self._changed = asyncio.Event()
+        self._changed = asyncio.Condition()
         self.functions: tuple[Function, ...] | None = None
         """None until the first listing succeeded."""
 
-    async def changed(self) -> tuple[Function, ...]:
-        """Wait until the functions differ from those of the last call, and answer them. For one waiter."""
-        await self._changed.wait()
-        self._changed.clear()
-        return self.functions or ()
+    async def changed(self, known: tuple[Function, ...] | None) -> tuple[Function, ...]:
+        """Wait until the functions are listed and differ from ``known``, and answer them."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.functions is not None and self.functions != known)
+            return self.functions or ()
 
     async def run(self) -> None:
         """Refresh until cancelled: at every wake-up and every :data:`INTERVAL_SECONDS`."""
         while True:
             await self._refresh()
             try:
-                async with asyncio.timeout(INTERVAL_SECONDS if self.functions is not None else 0.25):
+                async with asyncio.timeout(
+                    INTERVAL_SECONDS if self.functions is not None else FIRST_INTERVAL_SECONDS
+                ):
                     await self._wake.wait()
             except TimeoutError:
                 continue
@@ -90,13 +96,14 @@ class Directory:
     async def _refresh(self) -> None:
         try:
             listed = await self._list()
-        except (WireError, DirectoryError, OSError) as error:
+        except (WireError, DirectoryError, credentials.MissingCredentialError, OSError) as error:
             self._changes.failed(error)
             return
         self._changes.recovered()
         if listed != self.functions:
-            self.functions = listed
-            self._changed.set()
+            async with self._changed:
+                self.functions = listed
+                self._changed.notify_all()
 
     async def _list(self) -> tuple[Function, ...]:
         namespaces = await self._get("/system/namespaces")
@@ -128,16 +135,15 @@ class Directory:
 
     def _basic(self) -> str:
         # Read each time: a rotated password is picked up without a restart.
-        user, password = (
-            (self._secrets / name).read_text().strip() for name in ("basic-auth-user", "basic-auth-password")
-        )
+        user = credentials.read(self._home, credentials.BASIC_AUTH_USER)
+        password = credentials.read(self._home, credentials.BASIC_AUTH_PASSWORD)
         return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
 
 
 def _function(item: Mapping[str, object]) -> Function:
     return Function(
         name=str(item["name"]),
-        namespace=str(item.get("namespace") or "openfaas-fn"),
+        namespace=str(item.get("namespace") or DEFAULT_NAMESPACE),
         annotations=_texts(item.get("annotations")),
         environment=_texts(item.get("envVars")),
     )

@@ -65,6 +65,10 @@ class Filter:
         return True
 
 
+#: The filter without pairs.
+EVERYTHING = Filter()
+
+
 def _value(match: re.Match[str]) -> str:
     quoted = match["quoted"]
     return match["bare"] if quoted is None else _ESCAPED.sub(r"\1", quoted)

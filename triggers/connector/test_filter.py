@@ -1,3 +1,5 @@
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,18 +25,16 @@ def test_any_value_survives_quoting(pairs: list[tuple[str, str]]):
 
 
 @given(st.text())
-def test_any_text_is_either_read_or_refused_with_the_way_out(text: str):
-    try:
-        Filter.parse(text)
-    except FilterError as error:
-        assert "name=value" in str(error)
+def test_any_text_is_either_read_or_refused(text: str):
+    with suppress(FilterError):
+        assert isinstance(Filter.parse(text), Filter)
 
 
 @pytest.mark.parametrize(
     "text", ["type", "=x", "a=b,", "a=b,,c=d", 'a="b', 'a="b"c', ",a=b", 'a=b"c', "a b=c"]
 )
-def test_what_is_not_a_pair_is_refused(text: str):
-    with pytest.raises(FilterError):
+def test_what_is_not_a_pair_is_refused_with_the_way_out(text: str):
+    with pytest.raises(FilterError, match="name=value"):
         Filter.parse(text)
 
 
@@ -71,5 +71,5 @@ def test_the_body_is_not_read_when_attributes_suffice():
         (b'{"n": [3]}', False), (b"[3]", False), (b"not json", False), (b"", False), (None, False),
     ],
 )  # fmt: skip
-def test_body_fields_compare_as_they_are_written(body: bytes | None, holds: bool):
+def test_body_fields_compare_as_they_are_written(body: bytes | None, *, holds: bool):
     assert wants("n=3", {}, body) is holds

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from triggers.connector.filter import Filter, FilterError
+from triggers.connector.filter import EVERYTHING, Filter, FilterError
 from triggers.connector.window import Ordering
 from triggers.directory import Function
 
@@ -42,7 +42,7 @@ class Trigger:
     namespace: str
     topics: tuple[str, ...]
     """Topic names and patterns, sorted."""
-    filter: Filter = Filter()
+    filter: Filter = EVERYTHING
     concurrency: int = DEFAULT_CONCURRENCY
     ordering: Ordering = Ordering.KEY
     retries: int = DEFAULT_RETRIES

@@ -91,13 +91,18 @@ class _Held(Generic[R]):
 
 
 class Work(Generic[R]):
-    """The records of one call, in order. ``epoch`` tells which assignment of partitions they came with."""
+    """The records of one call, in order. ``epoch`` tells which assignment of partitions they came with.
 
-    __slots__ = ("epoch", "held")
+    ``failures`` and ``retries`` belong to whoever makes the call: what went wrong so far, and how often it counted.
+    """
+
+    __slots__ = ("epoch", "failures", "held", "retries")
 
     def __init__(self, held: list[_Held[R]], epoch: int) -> None:
         self.held = held
         self.epoch = epoch
+        self.failures: list[object] = []
+        self.retries = 0
 
     @property
     def records(self) -> list[R]:
@@ -205,7 +210,7 @@ class Window(Generic[R]):
         """Committing ``positions`` failed: offer them again."""
         for source in positions:
             partition = self._partitions.get(source)
-            if partition is not None:
+            if partition is not None and partition.position >= 0:
                 partition.dirty = True
 
     # taking partitions away

@@ -1,0 +1,1 @@
+"""The outbox relay: rows the functions wrote with their changes become Kafka records, in order, none lost."""

@@ -1,0 +1,38 @@
+"""Wake-up calls over Redis. They only save time: everything they announce is also found by looking."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from redis.asyncio import Redis
+
+from clustergenie.events import OUTBOX_CHANNEL
+
+#: The gateway publishes here when functions were deployed, updated or removed.
+FUNCTIONS_CHANNEL = "clustergenie:functions"
+__all__ = ["FUNCTIONS_CHANNEL", "OUTBOX_CHANNEL", "Wakeups"]
+
+
+class Wakeups:
+    """A part of the process: sets the event that belongs to a channel when something is published on it.
+
+    After (re)connecting every event is set, because nobody knows what was published meanwhile.
+    """
+
+    name = "wake-ups"
+
+    def __init__(self, redis_url: str, events: Mapping[str, asyncio.Event]) -> None:
+        self._url = redis_url
+        self._events = {channel.encode(): event for channel, event in events.items()}
+
+    async def run(self) -> None:
+        """Raises RedisError when the connection ends."""
+        async with Redis.from_url(self._url, socket_keepalive=True) as redis, redis.pubsub() as subscriber:
+            await subscriber.subscribe(*self._events)
+            for event in self._events.values():
+                event.set()
+            async for message in subscriber.listen():
+                event = self._events.get(message["channel"])
+                if event is not None:
+                    event.set()
