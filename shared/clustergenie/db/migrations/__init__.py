@@ -1,0 +1,1 @@
+"""Alembic's scripts. A migration is frozen once released; it never imports ``clustergenie.db.tables``."""
