@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from clustergenie.logs import context
@@ -65,7 +66,7 @@ class LogFile:
             self._size += len(line)
 
     def _rotate(self) -> None:
-        os.replace(self._path, f"{self._path}.1")
+        Path(self._path).replace(f"{self._path}.1")
         old = self._descriptor
         self._open()
         os.close(old)

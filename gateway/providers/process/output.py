@@ -136,7 +136,6 @@ def install(log: LogFile, environment: Mapping[str, str]) -> tuple[LineWriter, L
     """Replace the standard streams, the root logger's handlers and the hooks for uncaught exceptions."""
     out, err = LineWriter(log, "info", 1), LineWriter(log, "warning", 2)
     sys.stdout, sys.stderr = out, err
-    sys.__stdout__, sys.__stderr__ = out, err  # type: ignore[misc] # a library that asks for the original gets the log
     _close_standard_input()
     root = logging.getLogger()
     root.handlers[:] = [_RecordHandler(log)]

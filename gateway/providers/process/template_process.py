@@ -148,7 +148,13 @@ def main(arguments: Sequence[str]) -> None:
     control = socket.socket(fileno=int(arguments[1]))
     # Not inherited by what a handler starts.
     control.set_inheritable(False)
-    preload()
+    try:
+        preload()
+    except Exception as error:
+        control.sendall(
+            encode({"event": "fatal", "error": traceback.format_exception_only(error)[-1].strip()})
+        )
+        raise
     from setproctitle import setproctitle  # noqa: PLC0415 - after the preload, like everything heavy
 
     setproctitle("genie template")

@@ -122,7 +122,7 @@ def summary(error: BaseException) -> str:
     return f"{last} (function/{place.filename.rpartition('/function/')[2]}, line {place.lineno})"
 
 
-class _Lifeline(wasyncore.dispatcher):
+class _Lifeline(wasyncore.dispatcher):  # type: ignore[misc] # waitress has no types
     """The report socket in the server's loop: its closing means that the gateway is gone."""
 
     def readable(self) -> bool:
