@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from clustergenie.identity import API_AUDIENCE, FUNCTION_AUDIENCE, Identity, Role, TokenSigner
 from gateway.auth import BasicAuthenticator, BearerAuthenticator
@@ -53,6 +54,11 @@ async def _body(reader: asyncio.StreamReader, head: bytes) -> bytes:
     if b"content-length: " not in lower:
         return b""
     return await reader.readexactly(int(lower.split(b"content-length: ")[1].split(b"\r\n")[0]))
+
+
+def pytest_asyncio_loop_factories(config, item):
+    """The data path runs on uvloop, so its tests do."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 class FakeProvider:
