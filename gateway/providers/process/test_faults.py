@@ -80,7 +80,7 @@ async def test_no_process_survives_a_killed_gateway(rig, eventually, also_stoppe
     source = "import subprocess\nsubprocess.Popen(['sleep', '600'])\n" + HELLO
     hanging = "import threading\nprint('x')\nthreading.Event().wait()\n"
     rig.build("f", hanging if also_stopped else source)
-    gateway = subprocess.Popen(
+    gateway = subprocess.Popen(  # noqa: ASYNC220 - it only starts it
         [sys.executable, "-c", textwrap.dedent(GATEWAY), str(rig.home.root)],
         stdout=subprocess.PIPE,
         text=True,

@@ -140,7 +140,7 @@ def handle(event, context):
 """
     await rig.serve(source)
     with rig.listener.borrowed() as endpoint:
-            answer = asyncio.create_task(rig.call(endpoint.address))
+        answer = asyncio.create_task(rig.call(endpoint.address))
         await rig.provider.scale(KEY, 0)
         await eventually(lambda: ("drain", endpoint.replica) in rig.listener.events)
         gate.touch()
