@@ -33,6 +33,5 @@ class Wakeups:
             for event in self._events.values():
                 event.set()
             async for message in subscriber.listen():
-                event = self._events.get(message["channel"])
-                if event is not None:
-                    event.set()
+                if message["channel"] in self._events:
+                    self._events[message["channel"]].set()

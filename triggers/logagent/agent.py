@@ -13,8 +13,8 @@ from watchfiles import awatch
 from clustergenie.settings import Home
 from triggers.kafka import close_quietly, durable_producer
 from triggers.logagent.positions import Position, Positions
-from triggers.logagent.retention import remove, removable
-from triggers.logagent.tail import ROTATED, Chunk, read_chunk
+from triggers.logagent.retention import removable, remove
+from triggers.logagent.tail import ROTATED, Chunk, observe, read_chunk
 from triggers.metrics import Metrics
 from triggers.relay.relay import Producer
 
@@ -59,11 +59,11 @@ class LogAgent:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         producer = self._new_producer()
         try:
-            await producer.start()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._watch())
                 tasks.create_task(self._rescan())
                 tasks.create_task(self._save_steadily())
+                await producer.start()
                 await self._ship(producer)
         finally:
             self._save_now()
@@ -82,11 +82,18 @@ class LogAgent:
             existing = self._existing()
             for gone in set(self._positions.logs) - existing:
                 self._forget(gone)
+            self._observe(existing)
             self._touch(existing)
             if loop.time() - cleaned >= CLEAN_SECONDS:
                 cleaned = loop.time()
                 self._clean()
             await asyncio.sleep(RESCAN_SECONDS)
+
+    def _observe(self, names: Iterable[str]) -> None:
+        for name in names:
+            position = self._positions.get(name)
+            if position is not None:
+                self._positions.set(name, observe(self._folder / name, position))
 
     def _existing(self) -> set[str]:
         paths = (*self._folder.glob(f"*/*{_SUFFIX}"), *self._folder.glob(f"*/*{_SUFFIX}{ROTATED}"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -40,11 +40,19 @@ def read_chunk(path: Path, position: Position | None, limit: int = CHUNK_BYTES) 
         for index in range(at or 0, len(files)):
             is_over = index < len(files) - 1 or _is_rotated(path, files[index])
             chunk = _read(files[index], start, limit, dropped, is_over=is_over)
-            # A file that is over and has nothing left is passed; the last one's position is worth keeping.
-            if chunk.lines or index == len(files) - 1:
-                return chunk if chunk.lines or dropped or chunk.position != position else None
+            if chunk.lines:
+                return chunk
             start = 0
+    # A position never stands at the beginning of a file: with nothing to recognise it by, a later file that got the
+    # same inode would be taken for it.
     return None
+
+
+def observe(path: Path, position: Position) -> Position:
+    """``position`` with its file's present size, so that what rotation drops can be counted."""
+    with _open(path) as files:
+        at = _find(files, position)
+        return position if at is None else replace(position, size=os.fstat(files[at].fileno()).st_size)
 
 
 @contextmanager
@@ -60,7 +68,7 @@ def _open(path: Path) -> Iterator[list[BinaryIO]]:
             except FileNotFoundError:
                 continue
             if not any(os.path.sameopenfile(file.fileno(), other.fileno()) for other in found):
-                found.insert(0, file)  # type: ignore[arg-type]
+                found.insert(0, file)
         yield found
 
 
@@ -89,7 +97,7 @@ def _read(file: BinaryIO, offset: int, limit: int, dropped: int, *, is_over: boo
     status = os.fstat(number)
     whole = data.rfind(b"\n") + 1
     # Half a line waits for its end, unless the end cannot come or the line is larger than we read.
-    if len(data) == limit and not whole or is_over and offset + len(data) >= status.st_size:
+    if (len(data) == limit and not whole) or (is_over and offset + len(data) >= status.st_size):
         whole = len(data)
     end = offset + whole
     head = os.pread(number, min(HEAD_BYTES, end), 0).decode("latin-1")
