@@ -1,0 +1,1 @@
+"""Partitions on disk: opaque record batches in segment files."""
