@@ -82,9 +82,7 @@ class SecretStore:
 
     def _folder(self, namespace: str) -> Path:
         if not _NAMESPACE.match(namespace):
-            raise SecretError(
-                f"namespace {namespace!r} is not valid; use lower-case letters, digits and '-'"
-            )
+            raise SecretError(f"namespace {namespace!r} is not valid; use lower-case letters, digits and '-'")
         return self._root / namespace
 
     def _file(self, name: str, namespace: str) -> Path:
@@ -105,9 +103,7 @@ def _unknown(name: str, namespace: str) -> UnknownSecretError:
 def _written(file: Path, value: bytes) -> Iterator[Path]:
     """A finished temporary file beside ``file`` with ``value`` in it; the block gives it the name."""
     if len(value) > MAX_SECRET_BYTES:
-        raise SecretError(
-            f"secret {file.name} has {len(value)} bytes; at most {MAX_SECRET_BYTES} are stored"
-        )
+        raise SecretError(f"secret {file.name} has {len(value)} bytes; at most {MAX_SECRET_BYTES} are stored")
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # The leading underscore can be no secret's name, so a leftover is never listed.
     temporary = file.parent / f"_{secrets.token_hex(8)}"

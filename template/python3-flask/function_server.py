@@ -27,7 +27,7 @@ Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 THREADS = 4
 #: How often a draining server looks whether its last answer is out, in seconds.
 _DRAIN_POLL_SECONDS = 0.02
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)")
+_DURATION_PART = r"(\d+(?:\.\d+)?)(h|ms|m|s)"
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 #: Server settings shared by every way of running; the gateway closes idle connections first.
 WAITRESS = {
@@ -46,7 +46,7 @@ def seconds(text: str) -> float:
     """``30``, ``30s``, ``1m30s``, ``500ms`` → seconds; raises ValueError for anything else."""
     if text.isascii() and text.isdigit():
         return float(text)
-    parts = _DURATION_PART.findall(text)
+    parts = re.findall(_DURATION_PART, text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(f"{text!r} is not a duration; write 30, 30s or 1m30s")
     return sum(float(number) * _SECONDS[unit] for number, unit in parts)

@@ -233,7 +233,19 @@ class ReplicaSet:
             return
         replica.state = State.STOPPING
         replica.signal(signal.SIGTERM)
-        self._timer.after(self._limits.stop_seconds, functools.partial(_kill_if_alive, replica))
+        self._timer.after(self._limits.stop_seconds, functools.partial(self._kill_if_alive, replica))
+
+    def _kill_if_alive(self, replica: Replica) -> None:
+        if replica.state is State.ENDED:
+            return
+        replica.signal(signal.SIGKILL)
+        self._timer.after(self._limits.stop_seconds, functools.partial(_end_template_of, replica))
+
+
+def _end_template_of(replica: Replica) -> None:
+    # SIGKILL cannot be ignored: when nothing came of it, the template does not pass signals on.
+    if replica.state is not State.ENDED:
+        replica.template.kill()
 
 
 def _least_useful_first(replicas: list[Replica]) -> list[Replica]:
@@ -241,11 +253,6 @@ def _least_useful_first(replicas: list[Replica]) -> list[Replica]:
     newest_first = replicas[::-1]
     newest_first.sort(key=lambda replica: replica.state is State.READY)
     return newest_first
-
-
-def _kill_if_alive(replica: Replica) -> None:
-    if replica.state is not State.ENDED:
-        replica.signal(signal.SIGKILL)
 
 
 def _kill_leftovers(replica: Replica) -> None:

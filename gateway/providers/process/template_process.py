@@ -37,6 +37,8 @@ def preload() -> None:
         importlib.import_module(name)
     if _is_installed(_PRODUCT_PRELOAD):
         importlib.import_module(_PRODUCT_PRELOAD)
+    worker = importlib.import_module("gateway.providers.process.worker")
+    worker.warm_up()
     gc.collect()
     gc.freeze()
     gc.enable()

@@ -11,6 +11,8 @@ import pytest
 
 from gateway.contract import FunctionKey
 
+pytestmark = pytest.mark.slow
+
 HELLO = "def handle(event, context):\n    return 'hello'\n"
 KEY = FunctionKey("f")
 
@@ -104,3 +106,11 @@ async def test_a_start_after_a_kill_clears_what_was_left(rig):
     assert not list(rig.home.sockets.glob("w-*"))
     assert not (rig.home.run / "f" / "old").exists()
     await rig.serve(HELLO)
+
+
+async def test_a_stop_ends_even_when_the_template_hangs(rig):
+    await rig.start(stop_seconds=0.3)
+    await rig.serve(HELLO)
+    os.kill(rig.template.pid, signal.SIGSTOP)
+    await rig.provider.stop()
+    assert ("gone", rig.listener.events[0][1]) in rig.listener.events

@@ -3,10 +3,12 @@
 import asyncio
 import json
 import threading
+import zipfile
 
 import pytest
 
 from gateway.contract import FunctionKey
+from gateway.images import VenvStore
 from gateway.providers.base import DeployError
 
 HELLO = "def handle(event, context):\n    return 'hello'\n"
@@ -176,3 +178,27 @@ async def test_python3_flask_handlers_run_too(rig):
     address = await rig.serve("def handle(req):\n    return req.upper()\n", template="python3-flask")
     assert (await rig.call(address, "POST", "/", b"abc"))[1] == b"ABC"
     assert (await rig.call(address, "PUT", "/", b"abc"))[0] == 405
+
+
+@pytest.mark.slow
+async def test_a_function_with_its_own_requirements_has_its_own_venv_and_template(rig):
+    wheel = rig.home.root / "genie_own-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("genie_own.py", "VALUE = 'own'\n")
+        archive.writestr(
+            "genie_own-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: genie-own\nVersion: 1.0\n"
+        )
+        archive.writestr(
+            "genie_own-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr("genie_own-1.0.dist-info/RECORD", "")
+    await rig.start()
+    source = "import genie_own\ndef handle(event, context):\n    return genie_own.VALUE\n"
+    bundle = rig.build("f", source, requirements__txt=f"{wheel}\n")
+    with pytest.raises(DeployError, match="genie build"):
+        await rig.deploy("f")
+    VenvStore(rig.home.venvs).prepare(bundle.requirements)
+    await rig.deploy("f")
+    (endpoint,) = await rig.ready()
+    assert (await rig.call(endpoint.address))[1] == b"own"
+    assert len(rig.provider._templates) == 2
