@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Mapping
 
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from clustergenie.events import OUTBOX_CHANNEL
 
@@ -28,7 +30,9 @@ class Wakeups:
 
     async def run(self) -> None:
         """Raises RedisError when the connection ends."""
-        async with Redis.from_url(self._url, socket_keepalive=True) as redis, redis.pubsub() as subscriber:
+        # Without retries of its own: a connection made again in silence would miss what was published meanwhile.
+        once = Retry(NoBackoff(), 0)
+        async with Redis.from_url(self._url, retry=once) as redis, redis.pubsub() as subscriber:
             await subscriber.subscribe(*self._events)
             for event in self._events.values():
                 event.set()

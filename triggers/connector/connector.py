@@ -78,6 +78,8 @@ class Connector:
             topics.want(topic for trigger in wanted.values() for topic in trigger.literal_topics)
             outdated = [key for key, each in running.items() if wanted.get(key) != each.trigger]
             await _stop([running.pop(key) for key in outdated])
+            for key in outdated:
+                log.info("function %s is not triggered any more as it was", key)
             for key in wanted.keys() - running.keys():
                 pump = Pump(wanted[key], delivery, parking, self._metrics)
                 running[key] = self._start(wanted[key], pump, topics)
