@@ -2,6 +2,7 @@
 
 import os
 import socket
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -46,7 +47,7 @@ def test_messages_arrive_whole_in_order_and_with_their_descriptors(parts):
         for number, (_, has_descriptor) in enumerate(parts):
             if has_descriptor:
                 descriptor = inbox.descriptor()
-                assert f"memfd:{number} " in os.readlink(f"/proc/self/fd/{descriptor}")
+                assert f"memfd:{number} " in str(Path(f"/proc/self/fd/{descriptor}").readlink())
                 os.close(descriptor)
 
 

@@ -55,7 +55,7 @@ class PaperReplica:
 
     made = None
 
-    def __init__(self, plan, template, places, listener):
+    def __init__(self, plan, template, *_):
         self.made.append(self)
         self.name = f"r{len(self.made)}"
         self.plan, self.template, self.endpoint = plan, template, self.name
