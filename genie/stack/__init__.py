@@ -1,0 +1,1 @@
+"""stack.yml: reading it, building and deploying what it names."""
