@@ -57,6 +57,7 @@ class Topics:
     def __init__(self, brokers: str) -> None:
         self._brokers = brokers
         self._changes = ChangeLog(log, f"Kafka at {brokers}")
+        self._creating = ChangeLog(log, "creating topics")
         self._refused: dict[str, ChangeLog] = {}
         self._wanted: frozenset[str] = frozenset()
         self._changed = asyncio.Condition()
@@ -92,18 +93,27 @@ class Topics:
         while True:
             names = frozenset(await admin.list_topics())
             self._changes.recovered()
+            await self._publish(names)
             if missing := self._wanted - names:
-                names |= await self._create(admin, missing)
-            if names != self.names:
-                async with self._changed:
-                    self.names = names
-                    self._changed.notify_all()
+                await self._publish(names | await self._create(admin, missing))
             await asyncio.sleep(TOPICS_INTERVAL_SECONDS)
+
+    async def _publish(self, names: frozenset[str]) -> None:
+        if names != self.names:
+            async with self._changed:
+                self.names = names
+                self._changed.notify_all()
 
     async def _create(self, admin: AIOKafkaAdminClient, missing: frozenset[str]) -> frozenset[str]:
         # aiokafka takes the broker's defaults (-1) only beside a replica assignment, which may be empty.
         new = [NewTopic(name, -1, -1, replica_assignments={}) for name in sorted(missing)]
-        response = await admin.create_topics(new)
+        try:
+            response = await admin.create_topics(new)
+        except (KafkaError, TimeoutError) as error:
+            # Perhaps we may not; then somebody else will, and consuming goes on meanwhile.
+            self._creating.failed(error)
+            return frozenset()
+        self._creating.recovered()
         return frozenset(topic for topic, code, *_ in response.topic_errors if self._was_created(topic, code))
 
     def _was_created(self, topic: str, code: int) -> bool:

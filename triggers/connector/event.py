@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Protocol
 from urllib.parse import quote
 
@@ -25,7 +26,8 @@ _PLAIN = {"content-type": "Content-Type", "traceparent": "traceparent", "tracest
 _RESERVED = frozenset(("topic", "partition", "offset", "key", "key-enc"))
 _NOT_TOKEN = re.compile(r"[^A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _VISIBLE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?\Z")
-#: CloudEvents HTTP binding 3.1.3.2: everything else, '"' and '%' among it, is percent-encoded.
+#: CloudEvents HTTP binding 3.1.3.2: everything else, space, '"' and '%' among it, is percent-encoded.
+_PLAIN_ATTRIBUTE = re.compile(r"[\x21\x23\x24\x26-\x7e]*\Z")
 _SAFE_IN_ATTRIBUTE = "!#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
 _DEFAULT_CONTENT_TYPE = "text/plain"
 
@@ -133,16 +135,13 @@ def _structured_attributes(value: bytes) -> Mapping[str, str]:
     return {name: text for name, text in envelope.items() if isinstance(text, str)}
 
 
+@lru_cache(maxsize=1024)  # a handful of names, met with every record
 def _attribute_header(lower: str) -> str:
     return f"Ce-{_NOT_TOKEN.sub('', lower[len(_CE) :].replace('_', '')).capitalize()}"
 
 
 def _attribute_value(text: str) -> str:
-    return text if _is_plain_attribute(text) else quote(text, safe=_SAFE_IN_ATTRIBUTE)
-
-
-def _is_plain_attribute(text: str) -> bool:
-    return bool(_VISIBLE.match(text)) and not any(mark in text for mark in ' "%')
+    return text if _PLAIN_ATTRIBUTE.match(text) else quote(text, safe=_SAFE_IN_ATTRIBUTE)
 
 
 def _printable(name: str, value: bytes) -> Headers:
