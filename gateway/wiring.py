@@ -14,6 +14,7 @@ from gateway.dispatch import Dispatcher
 from gateway.fleet import Fleet
 from gateway.images import ImageStore
 from gateway.logs import FunctionLogs
+from gateway.notice import ChangeNotice
 from gateway.pages import Pages
 from gateway.problems import bad_request
 from gateway.providers.base import Provider
@@ -39,6 +40,7 @@ class Gateway:
     fleet: Fleet
     pages: Pages
     server: HttpServer
+    notice: ChangeNotice
 
     async def start(self) -> int:
         """Listen, then take up the stored functions; returns the port. Raises OSError when it is taken."""
@@ -61,17 +63,19 @@ class Gateway:
         self.pages.is_ready = False
         await self.server.stop(STOP_GRACE_SECONDS)
         await self.fleet.stop()
+        await self.notice.close()
 
 
 def build(settings: Settings) -> Gateway:
     """Reads credentials; raises :class:`clustergenie.credentials.MissingCredentialError` before ``genie up``."""
     home = settings.home
     secrets = SecretStore(home.function_secrets)
-    fleet = Fleet(_provider(settings, secrets), SpecStore(home.functions))
+    notice = ChangeNotice(settings.redis_url)
+    fleet = Fleet(_provider(settings, secrets), SpecStore(home.functions), changed=notice.changed)
     pages = Pages(fleet)
     system = SystemApi(fleet, secrets, FunctionLogs(home.logs / "functions"), _basic(settings))
     dispatcher = Dispatcher(fleet, _bearer(settings), system=system, pages=pages.table())
-    return Gateway(settings, fleet, pages, HttpServer(dispatcher, bad_request))
+    return Gateway(settings, fleet, pages, HttpServer(dispatcher, bad_request), notice)
 
 
 def _provider(settings: Settings, secrets: SecretStore) -> Provider:
