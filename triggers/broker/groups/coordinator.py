@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 
 from triggers.broker.errors import ApiError, ErrorCode
 from triggers.broker.groups.group import Group
-from triggers.broker.groups.member import JoinAnswer, JoinRequest, SyncAnswer
+from triggers.broker.groups.member import Caller, JoinAnswer, JoinRequest, SyncAnswer
 
 Answer = TypeVar("Answer")
 #: Session timeouts accepted from clients, in seconds. The lower end suits tests and fast take-over on one machine.
@@ -51,39 +51,32 @@ class Coordinator:
         self._settle(name)
         return await answer
 
-    async def sync(
-        self,
-        name: str,
-        member_id: str,
-        instance_id: str | None,
-        generation: int,
-        assignments: Mapping[str, bytes],
-    ) -> SyncAnswer:
+    async def sync(self, name: str, caller: Caller, assignments: Mapping[str, bytes]) -> SyncAnswer:
         group = self._groups.get(name)
         if group is None:
             return SyncAnswer(ErrorCode.UNKNOWN_MEMBER_ID)
         answer: asyncio.Future[SyncAnswer] = self._loop.create_future()
-        group.sync(member_id, instance_id, generation, assignments, self._clock(), _resolve(answer))
+        group.sync(caller, assignments, self._clock(), _resolve(answer))
         self._settle(name)
         return await answer
 
-    def heartbeat(self, name: str, member_id: str, instance_id: str | None, generation: int) -> ErrorCode:
+    def heartbeat(self, name: str, caller: Caller) -> ErrorCode:
         """Raises :class:`ApiError`."""
-        return self._existing(name).heartbeat(member_id, instance_id, generation, self._clock())
+        return self._existing(name).heartbeat(caller, self._clock())
 
     def leave(self, name: str, member_id: str, instance_id: str | None) -> None:
         """Raises :class:`ApiError`."""
         self._existing(name).leave(member_id, instance_id, self._clock())
         self._settle(name)
 
-    def check_commit(self, name: str, member_id: str, instance_id: str | None, generation: int) -> None:
+    def check_commit(self, name: str, caller: Caller) -> None:
         """Raises :class:`ApiError` unless offsets may be committed."""
         if not name:
             raise ApiError(ErrorCode.INVALID_GROUP_ID)
         group = self._groups.get(name)
         if group is not None:
-            group.check_commit(member_id, instance_id, generation, self._clock())
-        elif generation >= 0:
+            group.check_commit(caller, self._clock())
+        elif caller.generation >= 0:
             raise ApiError(ErrorCode.ILLEGAL_GENERATION)
 
     def close(self) -> None:

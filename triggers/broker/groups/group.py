@@ -14,6 +14,7 @@ from enum import Enum
 
 from triggers.broker.errors import ApiError, ErrorCode
 from triggers.broker.groups.member import (
+    Caller,
     JoinAnswer,
     JoinedMember,
     JoinReply,
@@ -60,18 +61,10 @@ class Group:
         except ApiError as error:
             reply(JoinAnswer(error.code, request.member_id))
 
-    def sync(
-        self,
-        member_id: str,
-        instance_id: str | None,
-        generation: int,
-        assignments: Mapping[str, bytes],
-        now: float,
-        reply: SyncReply,
-    ) -> None:
+    def sync(self, caller: Caller, assignments: Mapping[str, bytes], now: float, reply: SyncReply) -> None:
         """Ask for the assignment; the leader brings everyone's. ``reply`` is called now or when the leader has come."""
         try:
-            member = self._known(member_id, instance_id, generation)
+            member = self._known(caller)
         except ApiError as error:
             reply(SyncAnswer(error.code))
             return
@@ -80,14 +73,14 @@ class Group:
             reply(SyncAnswer(ErrorCode.REBALANCE_IN_PROGRESS))
             return
         member.sync_reply = reply
-        if self.state is State.COMPLETING and member_id == self.leader:
+        if self.state is State.COMPLETING and member.id == self.leader:
             self._assign(assignments, now)
         elif self.state is State.STABLE:
             member.answer_sync(self._assignment(member))
 
-    def heartbeat(self, member_id: str, instance_id: str | None, generation: int, now: float) -> ErrorCode:
+    def heartbeat(self, caller: Caller, now: float) -> ErrorCode:
         """A sign of life. Raises :class:`ApiError`; REBALANCE_IN_PROGRESS asks the member to join again."""
-        self._known(member_id, instance_id, generation).alive(now)
+        self._known(caller).alive(now)
         return ErrorCode.REBALANCE_IN_PROGRESS if self.state is State.PREPARING else ErrorCode.NONE
 
     def leave(self, member_id: str, instance_id: str | None, now: float) -> None:
@@ -100,11 +93,11 @@ class Group:
         self._check_identity(member_id, instance_id)
         self._remove([self.members[member_id]], now)
 
-    def check_commit(self, member_id: str, instance_id: str | None, generation: int, now: float) -> None:
+    def check_commit(self, caller: Caller, now: float) -> None:
         """Raises :class:`ApiError` unless the member may commit offsets. Without generation: only while nobody is in."""
-        if generation < 0 and self.state is State.EMPTY:
+        if caller.generation < 0 and self.state is State.EMPTY:
             return
-        member = self._known(member_id, instance_id, generation)
+        member = self._known(caller)
         if self.state is State.COMPLETING:
             raise ApiError(ErrorCode.REBALANCE_IN_PROGRESS)
         member.alive(now)
@@ -200,9 +193,9 @@ class Group:
         self._complete_if_all_joined(now)
 
     def _complete_if_all_joined(self, now: float) -> None:
-        if self.state is State.PREPARING and not self._pending:
-            if all(member.join_reply is not None for member in self.members.values()):
-                self._complete(now)
+        all_joined = all(member.join_reply is not None for member in self.members.values())
+        if self.state is State.PREPARING and not self._pending and all_joined:
+            self._complete(now)
 
     def _end_phase(self, now: float) -> None:
         if self.state is State.PREPARING:
@@ -277,11 +270,11 @@ class Group:
                 self._static.pop(member.request.instance_id, None)
             _dismiss(member, ErrorCode.UNKNOWN_MEMBER_ID)
 
-    def _known(self, member_id: str, instance_id: str | None, generation: int) -> Member:
-        self._check_identity(member_id, instance_id)
-        if generation != self.generation:
+    def _known(self, caller: Caller) -> Member:
+        self._check_identity(caller.member_id, caller.instance_id)
+        if caller.generation != self.generation:
             raise ApiError(ErrorCode.ILLEGAL_GENERATION)
-        return self.members[member_id]
+        return self.members[caller.member_id]
 
     def _check_identity(self, member_id: str, instance_id: str | None) -> None:
         holder = self._static.get(instance_id) if instance_id is not None else None

@@ -16,6 +16,14 @@ class Protocol(NamedTuple):
     metadata: bytes
 
 
+class Caller(NamedTuple):
+    """Who a member says it is, in every request but the first."""
+
+    member_id: str
+    instance_id: str | None = None
+    generation: int = -1
+
+
 class JoinedMember(NamedTuple):
     """What the leader learns of a member."""
 

@@ -76,7 +76,9 @@ class SequenceTable:
             self._producers.popitem(last=False)
 
     def to_json(self) -> list[Any]:
-        return [[number, p.epoch, list(p.batches)] for number, p in self._producers.items()]
+        return [
+            [number, p.epoch, [list(batch) for batch in p.batches]] for number, p in self._producers.items()
+        ]
 
     @classmethod
     def from_json(cls, rows: list[Any]) -> SequenceTable:
