@@ -48,6 +48,7 @@ class Fleet:
         self._now = now
         self._changes = asyncio.Lock()
         self._wakes: set[asyncio.Task[None]] = set()
+        self._leaving: dict[FunctionKey, asyncio.Task[None]] = {}
 
     # life
 
@@ -61,6 +62,8 @@ class Fleet:
     async def stop(self) -> None:
         for task in list(self._wakes):
             task.cancel()
+        if self._leaving:
+            await asyncio.wait(list(self._leaving.values()))
         await self.provider.stop()
 
     async def _take_up(self, stored: StoredFunction) -> None:
@@ -75,27 +78,39 @@ class Fleet:
 
     async def create(self, deployment: FunctionDeployment) -> None:
         """Deploy, or update when it exists. Raises :class:`ContractError` or :class:`DeployError`."""
+        await self._left(deployment.key)
         async with self._changes:
             await self._apply(deployment)
+
+    async def _left(self, key: FunctionKey) -> None:
+        # A function deployed again right after its removal starts when the old one has drained.
+        leaving = self._leaving.get(key)
+        if leaving is not None:
+            await asyncio.wait([leaving])
 
     async def update(self, deployment: FunctionDeployment) -> None:
         """Raises :class:`UnknownFunctionError` when there is nothing to update, else like :meth:`create`."""
         async with self._changes:
-            if self.table.get(deployment.key) is None:
-                raise UnknownFunctionError(str(deployment.key))
+            self._known(deployment.key)
             await self._apply(deployment)
 
     async def remove(self, key: FunctionKey) -> None:
-        """Raises :class:`UnknownFunctionError`."""
+        """Take no more requests for it; its replicas drain in the background. Raises :class:`UnknownFunctionError`."""
         async with self._changes:
             function = self._known(key)
             self._specs.delete(key)
             self.table.unlist(key)
             self._routes = RouteTable(self.table.listed())
             function.balancer.fail_waiting("it was removed")
-            await self.provider.remove(key)  # drains: its replicas must still be known here
-            self.table.remove(key)
+            self._leaving[key] = asyncio.get_running_loop().create_task(self._leave(key))
         self._changed()
+
+    async def _leave(self, key: FunctionKey) -> None:
+        try:
+            await self.provider.remove(key)  # drains: its replicas must still be known here
+        finally:
+            self.table.remove(key)
+            del self._leaving[key]
 
     async def scale(self, key: FunctionKey, replicas: int) -> None:
         """Raises :class:`UnknownFunctionError`."""
@@ -133,7 +148,7 @@ class Fleet:
                 raise ContractError(f"the route {policy.path} already belongs to the function {other.key}")
 
     def _known(self, key: FunctionKey) -> Function:
-        function = self.table.get(key)
+        function = self.table.find(str(key))  # not get: one that is being removed is unknown already
         if function is None:
             raise UnknownFunctionError(str(key))
         return function

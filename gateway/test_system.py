@@ -162,3 +162,28 @@ async def test_info_has_both_versions_because_the_client_reads_them_unchecked(ga
     info = json.loads((await _call(gateway, "GET", "/system/info")).body)
     assert info["version"]["release"]
     assert info["provider"]["version"]["release"]
+
+
+async def test_a_removal_answers_at_once_and_the_same_name_starts_again_after_the_old_one_drained(
+    gateway: Bench,
+):
+    finish = asyncio.Event()
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await finish.wait()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nold")
+        await reader.read()
+
+    key = await gateway.deploy("hello", script=slow)
+    call = asyncio.ensure_future(gateway.client.request("POST", "/function/hello"))
+    balancer = gateway.fleet.table.get(key).balancer
+    async with asyncio.timeout(5):
+        while balancer.in_flight == 0:  # noqa: ASYNC110 - the request is on its way through the loop
+            await asyncio.sleep(0)
+    assert (await _call(gateway, "DELETE", "/system/functions", {"functionName": "hello"})).status == 202
+    again = asyncio.ensure_future(gateway.deploy("hello"))
+    finish.set()
+    assert (await call).body == b"old"
+    await again
+    assert b"GET / HTTP/1.1" in (await gateway.client.request("GET", "/function/hello")).body
