@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -90,6 +89,29 @@ class Kafka:
     """A broker and what the tests ask of it."""
 
     address: str
+    folder: Path | None = None
+    """Where the embedded broker keeps its log; None for a broker that is not ours to kill."""
+    process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start the embedded broker, on the port it had before."""
+        port = self.address.rpartition(":")[2]
+        arguments = ("--data", str(self.folder), "--host", "127.0.0.1", "--port", port)
+        self.process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "triggers.broker", *arguments),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        assert self.process.stdout is not None
+        said = await asyncio.wait_for(self.process.stdout.readline(), 10)
+        self.address = json.loads(said)["address"]
+
+    async def kill(self) -> None:
+        if self.process is None:
+            pytest.skip("needs a broker that may be killed")
+        with suppress(ProcessLookupError):
+            self.process.kill()
+        await self.process.wait()
 
     async def produce(
         self, topic: str, records: Iterable[tuple[bytes | None, bytes, dict[str, str]]]
@@ -126,29 +148,10 @@ async def kafka(tmp_path: Path) -> AsyncIterator[Kafka]:
     if given:
         yield Kafka(given)
         return
-    if find_spec("triggers.broker.__main__") is None:
-        pytest.skip("the embedded broker is not built yet; set KAFKA_TEST_BROKERS to use another")
-    arguments = (
-        "-m",
-        "triggers.broker",
-        "--data",
-        str(tmp_path / "broker"),
-        "--host",
-        "127.0.0.1",
-        "--port",
-        "0",
-    )
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
-    )
-    assert process.stdout is not None
-    try:
-        said = json.loads(await asyncio.wait_for(process.stdout.readline(), 10))
-        yield Kafka(said["address"])
-    finally:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+    broker = Kafka("127.0.0.1:0", tmp_path / "broker")
+    await broker.start()
+    yield broker
+    await broker.kill()
 
 
 @dataclass

@@ -79,3 +79,29 @@ async def test_a_woken_relay_has_sent_within_a_moment(kafka, triggers, eventuall
     # The sweep alone would take 500 ms on average; typical is below 10 ms, the rest is slack for a busy machine.
     print(sorted(took))
     assert sorted(took)[10] < 0.1
+
+
+async def test_rows_wait_for_a_dead_broker_and_arrive_when_it_is_back(
+    kafka, gateway, triggers, eventually, unique
+):
+    url, topic = triggers.database_url, f"t-{unique}"
+    gateway.functions = {f"f-{unique}": {"topic": topic}}
+    await triggers.start()
+    commit_events(url, topic, 20)
+    await eventually(lambda: len(gateway.calls) == 20)
+    await kafka.kill()
+    commit_events(url, topic, 20, 20)
+    await eventually(lambda: "Kafka at" in triggers.log)
+    assert waiting(url) == 20
+    await kafka.start()
+    await eventually(lambda: len({headers["ce-subject"] for _, headers, _ in gateway.calls}) == 40)
+    await eventually(lambda: waiting(url) == 0)
+    assert await triggers.end() == 0
+
+
+async def test_the_triggers_stop_in_time_without_a_broker(kafka, triggers, eventually, unique):
+    await triggers.start()
+    await kafka.produce(f"t-{unique}", [(None, b"{}", {})])
+    await eventually(lambda: "triggers started" in triggers.log)
+    await kafka.kill()
+    assert await triggers.end() == 0
