@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 
 from bench.data_path import cold_start, overhead
+from bench.jobs import job_start
 
-_FIGURES = {"overhead": overhead, "cold-start": cold_start}
+_FIGURES = {"overhead": overhead, "cold-start": cold_start, "job-start": job_start}
 
 
 def main(names: list[str]) -> int:
