@@ -6,15 +6,12 @@ again. Mode 600: environments hold database and Redis passwords.
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from clustergenie.settings import Home
 from genie.supervisor.component import Component
+from genie.supervisor.privatefiles import read_json, write_json
 
 
 @dataclass(frozen=True)
@@ -47,20 +44,3 @@ class Plan:
 
 def _path(home: Home) -> Path:
     return home.run / "plan.json"
-
-
-def read_json(path: Path) -> Any:
-    """The file's content; None when there is no such file or it is not JSON (a disk that was full)."""
-    try:
-        return json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):
-        return None
-
-
-def write_json(path: Path, body: Mapping[str, Any]) -> None:
-    """Replace ``path`` at once, mode 600: a reader sees the old or the new content."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(body, file)
-    temporary.replace(path)

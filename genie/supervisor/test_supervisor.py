@@ -13,7 +13,8 @@ import pytest
 from genie.supervisor.component import Component
 from genie.supervisor.ending import end_components, end_supervisors
 from genie.supervisor.locks import LockFile
-from genie.supervisor.plan import Plan, read_json
+from genie.supervisor.plan import Plan
+from genie.supervisor.privatefiles import read_json
 from genie.supervisor.twins import primary_lock, twin
 from genie.supervisor.watch import Watch
 

@@ -19,7 +19,7 @@ from clustergenie.settings import Home
 from genie.supervisor import logfiles
 from genie.supervisor.backoff import STABLE_SECONDS, Backoff
 from genie.supervisor.component import Component
-from genie.supervisor.plan import write_json
+from genie.supervisor.privatefiles import write_json
 from genie.supervisor.processes import POLL_SECONDS, kill_group, open_pidfd, reap
 
 #: Between two looks at the sizes of the log files, in seconds.
