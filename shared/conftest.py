@@ -7,6 +7,7 @@ import pytest
 
 from clustergenie import db
 from clustergenie.clock import ManualClock
+from clustergenie.origin import Origin
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +40,8 @@ def engine(database_url):
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()
+
+
+@pytest.fixture
+def origin() -> Origin:
+    return Origin("tester", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
