@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,6 +27,14 @@ class Position:
     """The file's size when it was last seen: what is lost when it disappears is ``size - offset``."""
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """All positions at one moment; a higher ``number`` is a later one."""
+
+    number: int
+    text: bytes
+
+
 class Positions:
     """Positions by log name: the path of a ``.jsonl`` below the log folder. Read once, saved after changes."""
 
@@ -33,6 +42,9 @@ class Positions:
         self._path = home.data / "logagent.json"
         self._positions = _read(self._path)
         self._dirty = False
+        self._taken = 0
+        self._written = 0
+        self._writing = threading.Lock()
 
     def get(self, log: str) -> Position | None:
         return self._positions.get(log)
@@ -49,20 +61,29 @@ class Positions:
     def logs(self) -> Iterable[str]:
         return tuple(self._positions)
 
-    def snapshot(self) -> bytes | None:
+    def snapshot(self) -> Snapshot | None:
         """What :meth:`write` has to store, or None when nothing changed since the last snapshot."""
         if not self._dirty:
             return None
         self._dirty = False
-        return orjson.dumps({log: asdict(position) for log, position in self._positions.items()})
+        self._taken += 1
+        stored = {log: asdict(position) for log, position in self._positions.items()}
+        return Snapshot(self._taken, orjson.dumps(stored))
 
-    def write(self, snapshot: bytes) -> None:
-        """Replace the file; a crash leaves the old one or the new one. May run in another thread."""
+    def write(self, snapshot: Snapshot) -> None:
+        """Replace the file; a crash leaves the old one or the new one. For any thread: an older snapshot that comes
+        after a newer one is not written."""
+        with self._writing:
+            if snapshot.number > self._written:
+                self._replace(snapshot.text)
+                self._written = snapshot.number
+
+    def _replace(self, text: bytes) -> None:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = self._path.with_suffix(".tmp")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(snapshot)
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self._path)
