@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clustergenie import credentials
 from clustergenie.settings import DEFAULT_NAMESPACE, Home, Settings
@@ -28,6 +29,9 @@ from genie.supervisor.locks import LockFile
 from genie.supervisor.plan import Plan
 from genie.supervisor.processes import wait_until_free
 from genie.supervisor.twins import primary_lock, twin
+
+if TYPE_CHECKING:
+    from genie.stack.delivery import Failure
 
 #: Time for one part to become ready, and for all functions to have a replica, in seconds.
 READY_SECONDS = 60.0
@@ -59,7 +63,14 @@ def operating(home: Home, console: Console) -> Iterator[None]:
 class Bringup:
     """One run of ``genie up``, deploying the stack.yml of ``folder``."""
 
-    def __init__(self, settings: Settings, console: Console, folder: Path) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        console: Console,
+        folder: Path,
+        arrange: Callable[[Settings], Parts] = arrange,
+    ) -> None:
+        self._arrange = arrange
         self._settings = settings
         self._folder = folder
         self._home = settings.home
@@ -70,15 +81,19 @@ class Bringup:
         _refuse_open_door(self._settings)
         self._home.create()
         credentials.ensure(self._home)
+        stack = self._read_stack()  # a mistake in it is told before anything is started
         with operating(self._home, self._console):
-            parts = arrange(self._settings)
+            parts = self._arrange(self._settings)
             running = primary_lock(self._home).is_held()
             self._settle_with_the_past(parts, running=running)
-            if running:
-                self._refresh(parts)
-                return False
-            self._start_or_undo(parts)
-            return True
+            failures = self._refresh(parts, stack) if running else self._start_or_undo(parts, stack)
+        if failures:
+            raise FunctionsFailedError(failures)
+        return not running
+
+    def _read_stack(self) -> Stack | None:
+        path = reader.find(self._folder)
+        return None if path is None else reader.read(path, substitutions(self._settings))
 
     def _settle_with_the_past(self, parts: Parts, *, running: bool) -> None:
         found = Plan.read(self._home)
@@ -95,11 +110,11 @@ class Bringup:
             end_supervisors(self._home)
             end_components(self._home, found, lambda _: None)
 
-    def _start_or_undo(self, parts: Parts) -> None:
+    def _start_or_undo(self, parts: Parts, stack: Stack | None) -> list[str]:
         self._refuse_taken_port(parts)
         parts.plan().write(self._home)
         try:
-            self._start_all(parts)
+            return self._start_all(parts, stack)
         except BaseException:
             Plan.remove(self._home)
             end_supervisors(self._home)
@@ -114,7 +129,7 @@ class Bringup:
         by = f"taken by {who}" if who else "taken, or not allowed to this user"
         raise GenieError(f"port {port} is {by}; choose another one: GENIE_PORT={port + 1} genie up")
 
-    def _start_all(self, parts: Parts) -> None:
+    def _start_all(self, parts: Parts, stack: Stack | None) -> list[str]:
         for part in parts.stores:
             part.component.start(self._home)
         with self._console.step("database"):
@@ -123,20 +138,20 @@ class Bringup:
             self._bring(part)
         self._clear_sockets(parts)
         self._bring(parts.gateway)
-        failures = self._deliver(parts)
+        failures = self._deliver(parts, stack)
         self._bring(parts.triggers)
         with self._console.step("supervisor") as step:
             twin(self._home).start(self._home)
             _await(lambda: primary_lock(self._home).is_held(), lambda: None, step, "the supervisor")
-        self._refuse(failures)
+        return failures
 
-    def _refresh(self, parts: Parts) -> None:
+    def _refresh(self, parts: Parts, stack: Stack | None) -> list[str]:
         """Everything runs under a supervisor: wait for what it may be restarting, then deploy what changed."""
         for part in (*parts.stores, parts.gateway, parts.triggers):
             if not part.is_ready():
                 with self._console.step(part.name) as step:
                     _await(part.is_ready, lambda: None, step, f"{part.name} (being restarted)")
-        self._refuse(self._deliver(parts))
+        return self._deliver(parts, stack)
 
     def _bring(self, part: Part) -> None:
         with self._console.step(part.name) as step:
@@ -162,36 +177,30 @@ class Bringup:
             if stat.S_ISSOCK(path.lstat().st_mode):
                 path.unlink()
 
-    def _deliver(self, parts: Parts) -> list[str]:
+    def _deliver(self, parts: Parts, stack: Stack | None) -> list[str]:
         """Secrets, build, deploy, wait. What is wrong with a function does not keep the instance from running."""
         with SystemApi(parts.gateway_url, self._home) as api, self._console.step("functions") as step:
             _hand_over_secrets(api, parts, self._home)
-            path = reader.find(self._folder)
-            if path is None:
+            if stack is None:
                 step.note = "no stack.yml here"
                 return []
-            stack = reader.read(path, substitutions(self._settings))
             failures = _build_and_deploy(stack, api, self._home, step)
-            deadline = time.monotonic() + READY_SECONDS
-            lagging = _await_functions(
-                api, step, deadline, {failure.partition(":")[0] for failure in failures}
-            )
+            lagging = _await_functions(api, step, {failure.name for failure in failures})
             step.note = f"{len(stack.functions) - len(failures)} deployed"
-            return failures + [f"{name}: no replica became ready; see: genie logs {name}" for name in lagging]
-
-    def _refuse(self, failures: list[str]) -> None:
-        if failures:
-            listed = "\n  ".join(failures)
-            raise FunctionsFailedError(
-                f"the instance runs, but not all functions do; mend them, then run: genie up\n  {listed}"
-            )
+            return [f"{failure.name}: {failure.reason}" for failure in failures] + lagging
 
 
 class FunctionsFailedError(GenieError):
-    """Everything of the instance runs; one line for each function that does not."""
+    """Everything of the instance runs; the text has a line for each function that does not."""
+
+    def __init__(self, failures: list[str]) -> None:
+        listed = "\n  ".join(failures)
+        super().__init__(
+            f"the instance runs, but not all functions do; mend them, then run: genie up\n  {listed}"
+        )
 
 
-def _build_and_deploy(stack: Stack, api: SystemApi, home: Home, step: Step) -> list[str]:
+def _build_and_deploy(stack: Stack, api: SystemApi, home: Home, step: Step) -> list[Failure]:
     from genie.stack import delivery  # noqa: PLC0415 - the gateway's image store, not needed to come this far
 
     functions = list(stack.functions.values())
@@ -205,19 +214,19 @@ def _build_and_deploy(stack: Stack, api: SystemApi, home: Home, step: Step) -> l
     refused = delivery.deploy_all(
         [function for function in functions if function.name not in broken], api, told
     )
-    return [f"{failure.name}: {failure.reason}" for failure in (*unbuilt, *refused)]
+    return [*unbuilt, *refused]
 
 
-def _await_functions(api: SystemApi, step: Step, deadline: float, ignored: set[str]) -> list[str]:
+def _await_functions(api: SystemApi, step: Step, ignored: set[str]) -> list[str]:
     from genie.stack.delivery import not_ready  # noqa: PLC0415 - see above
 
-    wait = _FIRST_WAIT_SECONDS
+    deadline, wait = time.monotonic() + READY_SECONDS, _FIRST_WAIT_SECONDS
     while (names := [name for name in not_ready(api) if name not in ignored]) and time.monotonic() < deadline:
         step.note = f"waiting for {', '.join(names[:3])}"
         step.tick()
         time.sleep(wait)
         wait = min(wait * 1.5, _LONGEST_WAIT_SECONDS)
-    return names
+    return [f"{name}: no replica became ready; see: genie logs {name}" for name in names]
 
 
 def _hand_over_secrets(api: SystemApi, parts: Parts, home: Home) -> None:

@@ -28,6 +28,8 @@ class Reply:
     status: int
     content_type: str
     body: bytes
+    allowed: str = ""
+    """The first method that a 405 says it would take."""
 
     @property
     def ok(self) -> bool:
@@ -67,7 +69,8 @@ class GatewayClient:
         """One exchange, whatever its status. Raises :class:`GatewayError` when nobody answers."""
         response = self._send(method, path, body, headers or {})
         try:
-            return Reply(response.status, response.headers.get("Content-Type", ""), response.read())
+            allowed = response.headers.get("Allow", "").partition(",")[0].strip()
+            return Reply(response.status, response.headers.get("Content-Type", ""), response.read(), allowed)
         except (OSError, HTTPException) as error:
             raise GatewayError(f"the gateway at {self._url} broke off its answer: {error}") from error
 

@@ -5,6 +5,7 @@ import os
 import stat
 import sys
 from datetime import timedelta
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -43,7 +44,7 @@ def _pair(separator: str, form: str) -> click.ParamType[tuple[str, str]]:
 )
 @click.option("--path", default="", help="What follows the function's name in the URL.")
 @click.option("--query", multiple=True, type=_pair("=", "key=value"), help="May be repeated.")
-@click.option("--method", help="Default: POST with a body, GET without.")
+@click.option("--method", help="Default: POST with a body, GET without, else what the function takes.")
 @click.option(
     "-H", "--header", "headers", multiple=True, type=_pair(":", "Name: value"), help="May be repeated."
 )
@@ -77,10 +78,17 @@ def invoke_command(
     token = issue(settings.home, role, "genie", _LIFETIME)
     sent = {"Authorization": f"Bearer {token}", "Content-Type": _content_type(body), **dict(headers)}
     with GatewayClient(gateway_url(settings), sent) as client:
-        reply = client.request(
-            (method or ("POST" if body else "GET")).upper(), _target(name, path, query), body
-        )
-    _show(reply)
+        _show(_call(client, method, _target(name, path, query), body))
+
+
+def _call(client: GatewayClient, method: str | None, target: str, body: bytes) -> Reply:
+    if method:
+        return client.request(method.upper(), target, body)
+    reply = client.request("POST" if body else "GET", target, body)
+    if reply.status == HTTPStatus.METHOD_NOT_ALLOWED and reply.allowed:
+        # Nothing ran yet: a function that takes one method only is called with that.
+        return client.request(reply.allowed, target, body)
+    return reply
 
 
 def _target(name: str, path: str, query: tuple[tuple[str, str], ...]) -> str:

@@ -23,6 +23,7 @@ from typing import Any
 from clustergenie import credentials
 from clustergenie.identity import API_AUDIENCE, Identity, Role, TokenSigner
 from clustergenie.settings import Home
+from genie.supervisor.locks import LockFile
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 GENIE = Path(sys.executable).with_name("genie")
@@ -107,7 +108,9 @@ class Stack:
 
     def pid(self, component: str) -> int:
         """The process that holds ``run/<component>.lock``."""
-        return int((self.home.run / f"{component}.lock").read_text().split()[0])
+        pid = LockFile(self.home.run / f"{component}.lock").holder()
+        assert pid is not None, f"{component} does not run"
+        return pid
 
     def processes(self) -> list[int]:
         """Every process that works in this home."""
