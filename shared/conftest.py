@@ -7,6 +7,7 @@ import pytest
 
 from clustergenie import db
 from clustergenie.clock import ManualClock
+from clustergenie.logs import scope
 from clustergenie.origin import Origin
 
 
@@ -16,6 +17,13 @@ def migrated_file(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("db") / "migrated.db"
     db.migrate(f"sqlite:///{path}")
     return path
+
+
+@pytest.fixture(autouse=True)
+def log_context():
+    """Handlers leave theirs behind for the server's access line; here it would reach the next test."""
+    with scope(call_id="", trace_id="", job_id=""):
+        yield
 
 
 @pytest.fixture

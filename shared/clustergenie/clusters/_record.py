@@ -26,7 +26,7 @@ class Cluster:
 
     @classmethod
     def from_row(cls, row: Mapping[Any, Any], droplets: Sequence[str]) -> Cluster:
-        return cls(**row, droplets=droplets)
+        return cls(**row, droplets=tuple(droplets))
 
     def to_json(self) -> dict[str, Any]:
         return {
