@@ -60,7 +60,8 @@ def with_function(text: str, name: str, lang: str, handler: str) -> str:
     if found is None:
         raise StackError("there is no line 'functions:' in the stack file; add one, then run it again")
     if found[1]:  # "functions: {}" cannot have lines below it
-        text = text[: found.start(1)].rstrip() + text[found.end(1) :]
+        comment = " " if found[2] else ""
+        text = text[: found.start(1)].rstrip() + comment + text[found.end(1) :]
         found = _FUNCTIONS.search(text)
         assert found is not None  # noqa: S101 - the braces were all that was taken away
     end = _end_of_block(text, found.end())

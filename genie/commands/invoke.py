@@ -17,6 +17,7 @@ from genie.running import gateway_url, require_home
 from genie.tokens import issue
 
 _LIFETIME = timedelta(minutes=10)
+_STDIN = 0
 
 
 def _pair(separator: str, form: str) -> click.ParamType[tuple[str, str]]:
@@ -101,11 +102,11 @@ def _body(data: str | None, file: Path | None) -> bytes:
         return data.encode()
     if file is not None:
         return file.read_bytes()
-    return sys.stdin.buffer.read() if _is_piped(sys.stdin.fileno()) else b""
+    return sys.stdin.buffer.read() if sys.stdin is not None and _is_piped() else b""
 
 
-def _is_piped(descriptor: int) -> bool:
-    mode = os.fstat(descriptor).st_mode
+def _is_piped() -> bool:
+    mode = os.fstat(_STDIN).st_mode
     return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
 
 
