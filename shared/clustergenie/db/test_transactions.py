@@ -162,14 +162,3 @@ def test_a_database_that_cannot_be_opened_is_an_outage(tmp_path):
 def test_an_unknown_kind_of_database_is_refused_by_name():
     with pytest.raises(ValueError, match=r"postgresql.*use sqlite"):
         db.connect("postgresql://localhost/x")
-
-
-def test_sqlite_keeps_what_was_committed_through_a_power_cut(engine):
-    if engine.dialect.name != "sqlite":
-        pytest.skip("about SQLite's settings")
-    with db.reading(engine) as connection:
-        pragmas = [
-            connection.exec_driver_sql(f"PRAGMA {name}").scalar()
-            for name in ("journal_mode", "synchronous", "foreign_keys")
-        ]
-    assert pragmas == ["wal", 2, 1]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Engine, RowMapping, select
+from sqlalchemy.exc import IntegrityError
 
 from clustergenie import clusters, db, ids
 from clustergenie.clock import Clock, system_clock
@@ -40,7 +41,11 @@ def create(engine: Engine, wanted: CreateJob, origin: Origin, *, clock: Clock = 
 
     def unit(connection: Connection) -> Job:
         clusters.load(connection, cluster_id)
-        connection.execute(jobs.insert(), row)
+        try:
+            connection.execute(jobs.insert(), row)
+        except IntegrityError as error:
+            # It was deleted between the two statements.
+            raise NotFoundError("cluster", cluster_id) from error
         tell(connection, payload, origin.traceparent, clock)
         return Job.from_row(row)
 
