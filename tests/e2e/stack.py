@@ -113,31 +113,60 @@ class Stack:
         return pid
 
     def processes(self) -> list[int]:
-        """Every process that works in this home."""
-        found = []
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                environment = (folder / "environ").read_bytes()
-                state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
-            except (OSError, IndexError):
-                continue
-            if f"GENIE_HOME={self.home.root}".encode() in environment.split(b"\0") and state != "Z":
-                found.append(int(folder.name))
-        return [pid for pid in found if pid != os.getpid()]
+        """The holders of this home's locks and everything they started."""
+        holders = [LockFile(lock).holder() for lock in self.home.run.glob("*.lock")]
+        found = [pid for pid in holders if pid is not None]
+        for pid in found:  # grows while it is walked
+            found += [child for child in children(pid) if child not in found]
+        return found
+
+    def worker(self, function: str) -> int:
+        """A running worker of ``function``."""
+        (template,) = children(self.pid("gateway"))
+        return next(pid for pid in children(template) if f"worker {function}" in title(pid))
+
+    def template(self) -> int:
+        """The template process the workers are forked from."""
+        (template,) = children(self.pid("gateway"))
+        return template
 
     def kill(self, pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 30.0) -> None:
-    """Ask until it holds; a refused connection counts as 'not yet'."""
+def children(pid: int) -> list[int]:
+    """Direct children of a process; none when it has ended."""
+    try:
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except OSError:
+        return []
+    return [int(child) for child in text.split()]
+
+
+def title(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
+
+
+def is_alive(pid: int) -> bool:
+    """False also for a zombie that nobody has collected yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def eventually(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
+    """Ask until it holds, and return what it said; a refused connection counts as 'not yet'."""
     deadline = time.monotonic() + seconds
     last: object = None
     while time.monotonic() < deadline:
         try:
-            if condition():
-                return
-        except (OSError, AssertionError) as error:
+            if result := condition():
+                return result
+        except (OSError, AssertionError, StopIteration, ValueError) as error:
             last = error
         pause()
     raise AssertionError(f"it did not come true in {seconds} s; last: {last}")
@@ -163,7 +192,8 @@ def running_stack(**env: str) -> Iterator[Stack]:
         stack.genie("up")
         yield stack
     finally:
+        left = stack.processes()
         stack.genie("down", check=False)
-        for pid in stack.processes():
+        for pid in filter(is_alive, left):
             stack.kill(pid)
         shutil.rmtree(folder, ignore_errors=True)

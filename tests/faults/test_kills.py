@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tests.e2e.stack import Stack, eventually, running_stack
@@ -17,15 +15,6 @@ def stack():
         yield running
 
 
-def _titled(stack: Stack, words: str) -> int:
-    """The process of this home whose title has ``words``."""
-    for pid in stack.processes():
-        title = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-        if words in title:
-            return pid
-    raise AssertionError(f"no process {words!r}")
-
-
 @pytest.mark.parametrize("component", ["gateway", "triggers", "broker", "redis", "supervisor"])
 def test_after_kill_9_of_a_component_the_next_job_completes(stack: Stack, component: str):
     cluster = stack.create_cluster(f"kill-{component}")
@@ -36,11 +25,14 @@ def test_after_kill_9_of_a_component_the_next_job_completes(stack: Stack, compon
     assert stack.finished(stack.create_job(cluster), 60)["status"] == "completed"
 
 
-@pytest.mark.parametrize("words", ["template", "worker job-diagnose"])
-def test_after_kill_9_of_a_child_of_the_gateway_the_next_job_completes(stack: Stack, words: str):
-    cluster = stack.create_cluster(f"kill-{words.replace(' ', '-')}")
-    stack.kill(_titled(stack, words))
-    assert stack.finished(stack.create_job(cluster), 60)["status"] == "completed"
+@pytest.mark.parametrize("victim", ["template", "worker"])
+def test_after_kill_9_of_a_child_of_the_gateway_the_next_job_completes(stack: Stack, victim: str):
+    cluster = stack.create_cluster(f"kill-{victim}")
+    eventually(lambda: stack.worker("job-diagnose"))
+    stack.kill(stack.template() if victim == "template" else stack.worker("job-diagnose"))
+    # A request may be in flight on a dying worker, and is then answered 502; the next one is served.
+    job = eventually(lambda: stack.create_job(cluster))
+    assert stack.finished(job, 60)["status"] == "completed"
 
 
 def test_no_job_of_a_burst_is_lost_when_worker_connector_and_broker_are_killed_in_the_middle(stack: Stack):
@@ -49,7 +41,7 @@ def test_no_job_of_a_burst_is_lost_when_worker_connector_and_broker_are_killed_i
     for number in range(200):
         jobs.append(stack.create_job(cluster))
         if number == 50:
-            stack.kill(_titled(stack, "worker job-diagnose"))
+            stack.kill(stack.worker("job-diagnose"))
         if number == 100:
             stack.kill(stack.pid("triggers"))
         if number == 150:
