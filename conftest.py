@@ -16,3 +16,12 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
             f"skipped on CI, where nothing may be: {call.excinfo.value if call.excinfo else item.nodeid}"
         )
     return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector):
+    report = yield
+    if report.skipped and os.environ.get("GENIE_CI") == "1":  # a whole module, by importorskip
+        report.outcome = "failed"
+        report.longrepr = f"skipped on CI, where nothing may be: {collector.nodeid}: {report.longrepr}"
+    return report

@@ -68,7 +68,7 @@ def _tell(settings: Settings, console: Console, headline: str) -> None:
     console.line("  try:")
     console.line(f"    {genie} list")
     console.line(f"    {genie} status")
-    console.line(f"    {genie} invoke hello")
+    console.line(f'    {genie} invoke hello --data \'{{"name": "you"}}\'')
 
 
 def _short(path: Path) -> str:
