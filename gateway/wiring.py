@@ -43,9 +43,14 @@ class Gateway:
     notice: ChangeNotice
 
     async def start(self) -> int:
-        """Listen, then take up the stored functions; returns the port. Raises OSError when it is taken."""
-        port = await self.server.listen(self.settings.host, self.settings.port)
+        """Take up the stored functions, then listen; returns the port. Raises OSError when it is taken."""
+        # In this order: a caller that met 404 for a function not yet taken up would believe that it is gone.
         await self.fleet.start()
+        try:
+            port = await self.server.listen(self.settings.host, self.settings.port)
+        except OSError:
+            await self.fleet.stop()
+            raise
         self.pages.is_ready = True
         _log.info(
             "listening on %s:%d with %d functions", self.settings.host, port, len(self.fleet.table.listed())

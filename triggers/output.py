@@ -61,3 +61,5 @@ def configure(stream: TextIO = sys.stdout) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     # At INFO aiokafka tells of every join and rebalance; our own lines say what came of it.
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
+    # At INFO watchfiles tells of every log line that any function writes.
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)
