@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
 from clustergenie.db._engine import WRITES, error_codes
+from clustergenie.db._turns import turn
 
 T = TypeVar("T")
 
@@ -37,7 +38,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
     What was registered by :func:`after_commit` runs then. Prefer :func:`transact`, which can run again on a deadlock.
     """
-    with engine.connect().execution_options(**{WRITES: True}) as connection:
+    with turn(engine), engine.connect().execution_options(**{WRITES: True}) as connection:
         with connection.begin():
             yield connection
         hooks = connection.get_execution_options().get(_AFTER_COMMIT, ())
