@@ -84,8 +84,8 @@ class Bringup:
         stack = self._read_stack()  # a mistake in it is told before anything is started
         with operating(self._home, self._console):
             parts = self._arrange(self._settings)
+            self._settle_with_the_past(parts)
             running = primary_lock(self._home).is_held()
-            self._settle_with_the_past(parts, running=running)
             failures = self._refresh(parts, stack) if running else self._start_or_undo(parts, stack)
         if failures:
             raise FunctionsFailedError(failures)
@@ -95,11 +95,11 @@ class Bringup:
         path = reader.find(self._folder)
         return None if path is None else reader.read(path, substitutions(self._settings))
 
-    def _settle_with_the_past(self, parts: Parts, *, running: bool) -> None:
+    def _settle_with_the_past(self, parts: Parts) -> None:
         found = Plan.read(self._home)
         if found == parts.plan():
             return
-        if running and found is not None:
+        if found is not None and primary_lock(self._home).is_held():
             raise GenieError(
                 f"this home runs with other settings at {found.gateway_url}; run: genie down, then genie up"
             )
@@ -131,7 +131,7 @@ class Bringup:
 
     def _start_all(self, parts: Parts, stack: Stack | None) -> list[str]:
         for part in parts.stores:
-            part.component.start(self._home)
+            part.component.ensure(self._home)
         with self._console.step("database"):
             _migrate(parts.database_url)
         for part in parts.stores:
@@ -141,9 +141,12 @@ class Bringup:
         failures = self._deliver(parts, stack)
         self._bring(parts.triggers)
         with self._console.step("supervisor") as step:
-            twin(self._home).start(self._home)
-            _await(lambda: primary_lock(self._home).is_held(), lambda: None, step, "the supervisor")
+            _await(self._is_supervised, lambda: None, step, "the supervisor")
         return failures
+
+    def _is_supervised(self) -> bool:
+        twin(self._home).ensure(self._home)
+        return primary_lock(self._home).is_held()
 
     def _refresh(self, parts: Parts, stack: Stack | None) -> list[str]:
         """Everything runs under a supervisor: wait for what it may be restarting, then deploy what changed."""
@@ -155,7 +158,7 @@ class Bringup:
 
     def _bring(self, part: Part) -> None:
         with self._console.step(part.name) as step:
-            part.component.start(self._home)
+            part.component.ensure(self._home)
             lock = part.component.lock(self._home)
 
             def died() -> str | None:

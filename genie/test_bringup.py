@@ -162,6 +162,14 @@ def test_up_ends_what_another_version_left_behind(operator):
     assert "left behind: old-part" in operator.output.getvalue()
 
 
+def test_up_after_a_down_that_was_killed_half_way_starts_afresh(operator):
+    operator.up()
+    Plan.remove(operator.home)  # the first thing that down does
+
+    assert operator.up()
+    assert read_state(operator.home)["state"] == "running"
+
+
 def test_up_with_other_settings_is_refused_while_it_runs(operator):
     operator.up()
     operator.settings = dataclasses.replace(operator.settings, auth=False)

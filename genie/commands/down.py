@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+
 import click
 
 from clustergenie.settings import Home, Settings
@@ -37,5 +39,13 @@ def bring_down(home: Home, console: Console) -> None:
         if end_supervisors(home):
             told("supervisor")
         end_components(home, plan, told)
+        _forget_sockets(home)
     if not stopped:
         console.line(f"nothing was running in {home.root}")
+
+
+def _forget_sockets(home: Home) -> None:
+    if not home.sockets.is_relative_to(
+        home.root
+    ):  # in the system's temporary folder, because the home's path is long
+        shutil.rmtree(home.sockets, ignore_errors=True)

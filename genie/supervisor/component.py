@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from genie.supervisor.locks import LockFile
 LOCK_FD_VARIABLE = "GENIE_LOCK_FD"
 #: Time a component gets between SIGTERM and SIGKILL unless it says otherwise, in seconds.
 DEFAULT_DRAIN_SECONDS = 10.0
+_RETRY_SECONDS = 0.005
 # The shell writes its own pid, which exec keeps: at no moment is there a running component with another pid in the file.
 _LAUNCHER = 'echo "$$" >"$0" && exec "$@"'
 
@@ -48,6 +50,11 @@ class Component:
             return self._launch(home, lock)
         finally:
             os.close(lock)
+
+    def ensure(self, home: Home) -> None:
+        """Start it unless it runs; sure also while others ask after its lock or an earlier one is just ending."""
+        while self.start(home) is None and self.lock(home).holder() is None:
+            time.sleep(_RETRY_SECONDS)
 
     def _launch(self, home: Home, lock: int) -> subprocess.Popen[bytes]:
         log = logfiles.open_log(self.log(home), f"starting {self.name}")
