@@ -105,15 +105,17 @@ class Segment:
         """Bytes from the batch holding ``offset`` on, below position ``limit``; the last batch may be cut, as clients expect.
 
         ``whole_first``: return the first batch entirely even when it is larger than ``max_bytes``, so that a consumer
-        with a small limit gets on.
+        with a small limit gets on. Otherwise nothing is returned then: clients take a lone cut batch for a fault.
         """
         with self._reading() as handle:
             found = next(self._from(handle, self.index.position(offset), offset, limit), None)
             if found is None:
                 return b""
             position, first = found
-            wanted = max(max_bytes, first.size_bytes) if whole_first else max_bytes
-            return os.pread(handle, max(0, min(wanted, limit - position)), position)
+            if first.size_bytes > max_bytes and not whole_first:
+                return b""
+            wanted = max(max_bytes, first.size_bytes)
+            return os.pread(handle, min(wanted, limit - position), position)
 
     def batches_from(self, position: int, limit: int) -> Iterator[tuple[int, Batch]]:
         """``(position, header)`` of every batch from a block's start on."""
