@@ -109,7 +109,7 @@ def test_units_of_many_threads_lose_no_update(engine, clock):
 def test_units_that_lock_in_opposite_order_both_finish(engine, clock):
     with db.writing(engine) as connection:
         connection.execute(clusters.insert(), [row("a", clock), row("b", clock)])
-    gate = threading.Barrier(2, timeout=2)
+    gate = threading.Barrier(2, timeout=0.5)
 
     def change(first, second):
         def unit(connection):
