@@ -158,6 +158,7 @@ class Bench:
     folder: Path
     tokens: TokenSigner
     server: HttpServer
+    system: SystemApi
     basic: tuple[str, str] = ("Authorization", "Basic YWRtaW46c2VjcmV0")
     extra: dict[str, str] = field(default_factory=dict)
 
@@ -187,7 +188,7 @@ async def gateway(tmp_path: Path) -> AsyncIterator[Bench]:
         port = await server.listen("127.0.0.1", 0)
         await fleet.start()
         client = HttpClient(f"127.0.0.1:{port}")
-        yield Bench(provider, fleet, client, port, tmp_path, tokens, server)
+        yield Bench(provider, fleet, client, port, tmp_path, tokens, server, system)
         client.close()
         await server.stop(1)
         await fleet.stop()

@@ -171,6 +171,9 @@ class Forwarding:
     def client_lost(self) -> None:
         self._end(499)
 
+    def client_closed_writing(self) -> None:
+        """Its claim to the answer stands."""
+
     def pause_response(self) -> None:
         if self._connection is not None:
             self._connection.transport.pause_reading()

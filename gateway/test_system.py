@@ -187,3 +187,27 @@ async def test_a_removal_answers_at_once_and_the_same_name_starts_again_after_th
     assert (await call).body == b"old"
     await again
     assert b"GET / HTTP/1.1" in (await gateway.client.request("GET", "/function/hello")).body
+
+
+async def test_a_follower_that_leaves_is_noticed_without_a_line_being_written(gateway: Bench):
+    await gateway.deploy("hello")
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    login = ": ".join(gateway.basic)
+    writer.write(f"GET /system/logs?name=hello&follow=true HTTP/1.1\r\nHost: x\r\n{login}\r\n\r\n".encode())
+    await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+    async with asyncio.timeout(5):
+        while gateway.server.open_connections:  # noqa: ASYNC110 - the server's own close is what we wait for
+            await asyncio.sleep(0)
+
+
+async def test_followers_do_not_hold_up_a_stop(gateway: Bench):
+    await gateway.deploy("hello")
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    login = ": ".join(gateway.basic)
+    writer.write(f"GET /system/logs?name=hello&follow=true HTTP/1.1\r\nHost: x\r\n{login}\r\n\r\n".encode())
+    await reader.readuntil(b"\r\n\r\n")
+    gateway.system.end_streams()
+    async with asyncio.timeout(5):
+        assert await reader.read() == b""
+    writer.close()

@@ -41,6 +41,7 @@ class Gateway:
     pages: Pages
     server: HttpServer
     notice: ChangeNotice
+    system: SystemApi
 
     async def start(self) -> int:
         """Take up the stored functions, then listen; returns the port. Raises OSError when it is taken."""
@@ -66,6 +67,7 @@ class Gateway:
 
     async def stop(self) -> None:
         self.pages.is_ready = False
+        self.system.end_streams()
         await self.server.stop(STOP_GRACE_SECONDS)
         await self.fleet.stop()
         await self.notice.close()
@@ -80,7 +82,7 @@ def build(settings: Settings) -> Gateway:
     pages = Pages(fleet)
     system = SystemApi(fleet, secrets, FunctionLogs(home.logs / "functions"), _basic(settings))
     dispatcher = Dispatcher(fleet, _bearer(settings), system=system, pages=pages.table())
-    return Gateway(settings, fleet, pages, HttpServer(dispatcher, bad_request), notice)
+    return Gateway(settings, fleet, pages, HttpServer(dispatcher, bad_request), notice, system)
 
 
 def _provider(settings: Settings, secrets: SecretStore) -> Provider:

@@ -50,6 +50,10 @@ class SystemApi:
             },
         }
 
+    def end_streams(self) -> None:
+        """The gateway stops: followers of logs are sent away."""
+        self._page.end_streams()
+
     def __call__(self, exchange: Exchange) -> None:
         if self._authenticator.admits(exchange.request):
             self._page(exchange)

@@ -77,6 +77,12 @@ class ManagementPage:
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
         self._running: set[asyncio.Task[None]] = set()
+        self._streams: set[asyncio.Task[None]] = set()
+
+    def end_streams(self) -> None:
+        """Break off answers that would go on for ever; the gateway stops."""
+        for task in self._streams:
+            task.cancel()
 
     def __call__(self, exchange: Exchange) -> None:
         if exchange.request.length > MAX_BODY_BYTES:
@@ -108,7 +114,22 @@ class ManagementPage:
         if result.stream is None:
             _reply(exchange, result)
         else:
-            await _stream(exchange, result, result.stream)
+            await self._stream(exchange, result, result.stream)
+
+    async def _stream(self, exchange: Exchange, result: Result, stream: AsyncIterator[bytes]) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._streams.add(task)
+            task.add_done_callback(self._streams.discard)
+        exchange.start(result.status, _headers(result), length=None)
+        exchange.write(result.body)
+        try:
+            async for piece in stream:
+                exchange.write(piece)
+        except asyncio.CancelledError:
+            exchange.abort()
+            raise
+        exchange.finish()
 
 
 class _Body:
@@ -137,6 +158,10 @@ class _Body:
         if self._task is not None and self._exchange.started:
             self._task.cancel()
 
+    def client_closed_writing(self) -> None:
+        # Who follows a stream has nothing to say, so that this is how its leaving looks.
+        self.client_lost()
+
     def pause_response(self) -> None:
         """Management answers are small, and streams are paced by what they report."""
 
@@ -146,14 +171,6 @@ class _Body:
 
 def _reply(exchange: Exchange, result: Result) -> None:
     exchange.reply(result.status, _headers(result), result.body)
-
-
-async def _stream(exchange: Exchange, result: Result, stream: AsyncIterator[bytes]) -> None:
-    exchange.start(result.status, _headers(result), length=None)
-    exchange.write(result.body)
-    async for piece in stream:
-        exchange.write(piece)
-    exchange.finish()
 
 
 def _headers(result: Result) -> Headers:

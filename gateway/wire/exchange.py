@@ -26,6 +26,9 @@ class RequestSink(Protocol):
     def client_lost(self) -> None:
         """The client hung up before the answer was complete."""
 
+    def client_closed_writing(self) -> None:
+        """The client sends nothing more. It may still read, or be gone: only a write would tell."""
+
     def pause_response(self) -> None:
         """The client reads slower than we write."""
 
@@ -207,6 +210,10 @@ class Exchange:
             sink.client_lost()
         elif watcher is not None:
             watcher()
+
+    def closed_writing(self) -> None:
+        if self._sink is not None:
+            self._sink.client_closed_writing()
 
     def writable(self, *, now: bool) -> None:
         if self._sink is None:

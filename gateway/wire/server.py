@@ -91,7 +91,10 @@ class ServerConnection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         # A client may close its half after the request and still read the answer.
-        return self._current is not None and self._receiving is None
+        if self._current is None or self._receiving is not None:
+            return False
+        self._current.closed_writing()
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         self._server.closed(self)

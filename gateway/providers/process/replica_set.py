@@ -152,6 +152,10 @@ class ReplicaSet:
         if replica.state is not State.STARTING:
             return
         seconds = self._limits.start_seconds
+        if replica.template.is_loading:
+            # Its order waits behind the template's own imports, which have a limit of their own.
+            self._timer.after(seconds, functools.partial(self._start_timed_out, replica))
+            return
         replica.error = f"the handler was not imported within {seconds:g} s (is it waiting for something?)"
         if replica.pid is None:
             # Not even forked: the template itself hangs.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import signal
@@ -18,6 +19,8 @@ from gateway.providers.process.timing import Backoff, Scheduled, Timer
 
 #: A template that lived this long is not in a crash loop, in seconds.
 STABLE_SECONDS = 10.0
+#: Time to import everything after its start, in seconds; beyond it the process is taken to hang.
+LOAD_SECONDS = 60.0
 #: Time to end by itself after its control socket closed, in seconds.
 _END_SECONDS = 5.0
 _log = logging.getLogger(__name__)
@@ -54,6 +57,8 @@ class Template:
         self._restart: Scheduled | None = None
         self._started_at = 0.0
         self._error = ""
+        self.is_loading = False
+        """Started, and still importing: orders wait."""
         self._ends: set[asyncio.Future[int]] = set()
 
     @property
@@ -72,6 +77,8 @@ class Template:
         ours.setblocking(False)
         self._control, self._inbox, self._outbox = ours, Inbox(ours), Outbox(ours)
         self._started_at, self._error = self._timer.now(), ""
+        self.is_loading = True
+        self._timer.after(LOAD_SECONDS, functools.partial(self._load_timed_out, self._process))
         asyncio.get_running_loop().add_reader(ours.fileno(), self._readable)
 
     def _spawn(self, control: int) -> subprocess.Popen[bytes]:
@@ -146,8 +153,15 @@ class Template:
     def _take(self, event: dict[str, Any]) -> None:
         if event["event"] == "fatal":
             self._error = event["error"]
-        elif event["event"] != "hello":
+        elif event["event"] == "hello":
+            self.is_loading = False
+        else:
             self._listener.template_event(event)
+
+    def _load_timed_out(self, process: subprocess.Popen[bytes]) -> None:
+        if self.is_loading and self._process is process:
+            self._error = f"it had not imported its packages after {LOAD_SECONDS:g} s"
+            self.kill()
 
     def _ended(self) -> None:
         error = f"the template process ended ({self._error or f'see {self._log_file}'})"
