@@ -1,4 +1,4 @@
-"""The table of this suite: every scenario × embedded broker and Apache Kafka × three clients."""
+"""The table of this suite: every scenario x embedded broker and Apache Kafka x three clients."""
 
 from __future__ import annotations
 

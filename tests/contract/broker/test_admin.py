@@ -95,6 +95,6 @@ def test_a_compacted_topic_is_made_by_apache_and_refused_by_the_embedded_broker(
         return
     # A limit of the embedded broker, refused rather than ignored.
     with pytest.raises(
-        kafka.errors.InvalidConfigurationError, match="cleanup.policy=compact is not supported"
+        kafka.errors.InvalidConfigurationError, match=r"cleanup\.policy=compact is not supported"
     ):
         admin.create_topics([wanted])
