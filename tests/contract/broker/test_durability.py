@@ -35,7 +35,12 @@ def broker(data) -> Iterator[EmbeddedBroker]:
 
 def test_no_acknowledged_record_is_lost_and_none_doubled_when_the_broker_is_killed_under_load(broker):
     # Given an idempotent producer that goes on while the broker is killed three times
-    settings = {"bootstrap.servers": broker.address, "enable.idempotence": True, "linger.ms": 1, "log_level": 0}
+    settings = {
+        "bootstrap.servers": broker.address,
+        "enable.idempotence": True,
+        "linger.ms": 1,
+        "log_level": 0,
+    }
     producer = confluent_kafka.Producer({**settings, "reconnect.backoff.max.ms": 200})
     acknowledged: list[int] = []
     is_over = threading.Event()
