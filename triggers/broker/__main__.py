@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from ipaddress import ip_address
 from pathlib import Path
 
 import orjson
@@ -25,6 +26,7 @@ from triggers.broker.errors import BrokerError
 from triggers.broker.log.partition_log import LogLimits
 from triggers.broker.settings import BrokerSettings
 
+_log = logging.getLogger(__name__)
 _DEFAULTS = LogLimits()
 _HOUR_MS = 3_600_000
 
@@ -41,6 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             runner.run(serve(settings))
     except BrokerError as error:
         sys.stderr.write(f"broker: {error}\n")
+        return 1
+    except OSError as error:
+        sys.stderr.write(f"broker: {settings.data} cannot be used as data folder: {error}\n")
         return 1
     return 0
 
@@ -92,6 +97,8 @@ async def _listen(broker: Broker, connections: set[Connection]) -> asyncio.Serve
 
 def _announce(server: asyncio.Server) -> None:
     host, port = server.sockets[0].getsockname()[:2]
+    if not ip_address(host).is_loopback:
+        _log.warning("anyone who reaches %s:%s may read and write: there is no authentication", host, port)
     # What exists now lives until the end; the collector need not look at it again.
     gc.freeze()
     sys.stdout.write(orjson.dumps({"event": "listening", "address": f"{host}:{port}"}).decode() + "\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import logging
 import os
 import uuid
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from triggers.broker.settings import BrokerSettings
 from triggers.broker.topics import Topics
 from triggers.broker.waiting import until
 
+_log = logging.getLogger(__name__)
 #: Our only node's number in the protocol.
 NODE_ID = 1
 
@@ -39,7 +41,9 @@ class Broker:
         self.offsets = Offsets(settings.data)
         self.producer_ids = ProducerIds(settings.data / "producer-ids")
         self.groups = Coordinator()
-        self.flusher = Flusher(failed)
+        self.flusher = Flusher(self._disk_failed)
+        self._failed = failed
+        self._is_disk_good = True
         self._retention = asyncio.get_running_loop().create_task(self._retain_forever())
 
     async def durable(self, journal: Journal) -> None:
@@ -49,18 +53,27 @@ class Broker:
         await until(lambda: journal.durable >= number, (journal,), None)
 
     async def close(self) -> None:
-        """Sync, checkpoint and let go of the folder."""
+        """Sync, checkpoint and let go of the folder. Raises OSError when the disk refuses."""
         self._retention.cancel()
         self.groups.close()
         await self.flusher.close()
-        self.topics.close()
-        self.offsets.close()
+        # After a refused sync nothing may be called synced any more; the next start finds out what is there.
+        if self._is_disk_good:
+            self.topics.close()
+            self.offsets.close()
         os.close(self._lock)
+
+    def _disk_failed(self, error: OSError) -> None:
+        self._is_disk_good = False
+        self._failed(error)
 
     async def _retain_forever(self) -> None:
         while True:
             await asyncio.sleep(self.settings.retention_interval_seconds)
-            self.topics.retain(self._now_ms())
+            try:
+                self.topics.retain(self._now_ms())
+            except OSError:
+                _log.exception("old records could not be removed; trying again later")
 
 
 def _lock(folder: Path) -> int:

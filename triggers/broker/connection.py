@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import struct
 from collections import deque
 from typing import Any
@@ -36,6 +37,8 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport = transport  # type: ignore[assignment]
         self._loop = asyncio.get_running_loop()
         self._connections.add(self)
+        # So that a client whose machine went away is noticed some day.
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._client_host = str(transport.get_extra_info("peername")[0])
         self._host, self._port = _advertised(self._broker, transport)
 

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +16,7 @@ import kafka
 import psutil
 import pytest
 from kafka import TopicPartition
+from kafka.admin import NewTopic
 
 from tests.contract.broker.clients import CLIENTS, PATIENCE_SECONDS, Confluent, Message, read, wait_until
 from tests.contract.broker.embedded import EmbeddedBroker, embedded_broker
@@ -148,6 +150,18 @@ def test_damage_in_the_middle_of_the_log_stops_the_start(broker, data):
     segment.write_bytes(content)
     answer = _fails_with("--data", str(data))
     assert f"{segment} is damaged at byte 0 and whole batches follow it" in answer
+
+
+def test_the_broker_is_ready_at_once_after_a_kill_also_with_many_partitions(broker):
+    admin = kafka.KafkaAdminClient(bootstrap_servers=broker.address)
+    admin.create_topics([NewTopic(f"t{n}", num_partitions=4, replication_factor=1) for n in range(40)])
+    admin.close()
+    Confluent(broker.address).produce("t0", [Message(bytes(1000))] * 5000)
+    broker.kill()
+    started = time.monotonic()
+    broker.start()
+    # 0.3 s on a quiet machine; the rest is slack for a loaded one.
+    assert time.monotonic() - started < 1.5
 
 
 def test_files_are_for_the_owner_only(broker, data):

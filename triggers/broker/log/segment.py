@@ -58,9 +58,11 @@ class Segment:
 
     def open(self) -> None:
         """Begin appending; creates the file."""
+        is_new = not self.path.exists()
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         self._handle = os.open(self.path, flags, 0o600)
-        atomic.sync_folder(self.path.parent)
+        if is_new:
+            atomic.sync_folder(self.path.parent)
 
     def append(self, batch: Batch, content: bytearray) -> None:
         """Write a placed batch. On OSError (disk full) the file is as before."""
