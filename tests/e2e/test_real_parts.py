@@ -1,4 +1,4 @@
-"""The way of a job on MariaDB and redis-server from Debian, and on real Apache Kafka, instead of the embedded parts."""
+"""The way of a job on MariaDB and redis-server from Debian instead of the embedded parts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 #: What replaces which embedded part: variable, module below tests.integration, and its context manager.
 _PARTS = {
     "mariadb+redis": [("DATABASE_URL", "mariadb", "mariadb"), ("REDIS_URL", "redis_server", "redis_server")],
-    "apache-kafka": [("KAFKA_BROKERS", "apache_kafka", "apache_kafka")],
 }
 
 
