@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,8 +10,9 @@ from gateway.contract import ContractError, FunctionDeployment, FunctionKey
 from gateway.fleet import Fleet, UnknownFunctionError
 from gateway.functions import Function
 from gateway.providers.base import DeployError
-from gateway.system.http import Call, RefusedError, Result
+from gateway.system.http import Call, RefusedError, Result, refusals
 
+_STATUS: Mapping[type[Exception], int] = {ContractError: 400, DeployError: 400, UnknownFunctionError: 404}
 _ACCEPTED = Result(202)
 
 
@@ -25,12 +27,12 @@ class FunctionsApi:
         return Result.json([self._status(function) for function in chosen])
 
     async def deploy(self, call: Call) -> Result:
-        with _refusals():
+        with refusals(_STATUS):
             await self._fleet.create(FunctionDeployment.from_json(call.json()))
         return _ACCEPTED
 
     async def update(self, call: Call) -> Result:
-        with _refusals():
+        with refusals(_STATUS):
             await self._fleet.update(FunctionDeployment.from_json(call.json()))
         return _ACCEPTED
 
@@ -39,7 +41,7 @@ class FunctionsApi:
         if not isinstance(body, dict) or not isinstance(body.get("functionName"), str):
             raise RefusedError(400, 'the body must name the function: {"functionName": "…"}')
         namespace = body.get("namespace") or call.query.get("namespace", "")
-        with _refusals():
+        with refusals(_STATUS):
             await self._fleet.remove(FunctionKey.parse(body["functionName"], namespace))
         return _ACCEPTED
 
@@ -64,12 +66,12 @@ class FunctionsApi:
                 400, 'the body must give a count of 0 or more: {"serviceName": "…", "replicas": 2}'
             )
         namespace = body.get("namespace") or call.query.get("namespace", "")
-        with _refusals():
+        with refusals(_STATUS):
             await self._fleet.scale(FunctionKey.parse(call.parts[1], namespace), replicas)
         return _ACCEPTED
 
     def _known(self, call: Call) -> Function:
-        with _refusals():
+        with refusals(_STATUS):
             key = FunctionKey.parse(call.parts[1], call.query.get("namespace", ""))
         function = self._fleet.table.find(str(key))
         if function is None:
@@ -87,16 +89,3 @@ class FunctionsApi:
             timespec="milliseconds"
         )
         return status
-
-
-class _refusals:  # noqa: N801 - reads as a statement: with _refusals(): …
-    """Turns the runtime's errors into answers."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, (ContractError, DeployError)):
-            raise RefusedError(400, str(error)) from error
-        if isinstance(error, UnknownFunctionError):
-            raise RefusedError(404, str(error)) from error

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote
 from uuid import uuid4
@@ -29,6 +30,16 @@ class RefusedError(Exception):
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
         self.status = status
+
+
+@contextmanager
+def refusals(statuses: Mapping[type[Exception], int]) -> Iterator[None]:
+    """Turns the runtime's errors into answers: each class of ``statuses`` becomes its status with the error's text."""
+    try:
+        yield
+    except tuple(statuses) as error:
+        status = next(status for kind, status in statuses.items() if isinstance(error, kind))
+        raise RefusedError(status, str(error)) from error
 
 
 @dataclass(frozen=True)

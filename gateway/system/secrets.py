@@ -9,9 +9,10 @@ from typing import Any
 
 from clustergenie.settings import DEFAULT_NAMESPACE
 from gateway.secrets import SecretError, SecretExistsError, SecretStore, UnknownSecretError
-from gateway.system.http import Call, RefusedError, Result
+from gateway.system.http import Call, RefusedError, Result, refusals
 
-_STATUS: Mapping[type[Exception], int] = {SecretError: 400, SecretExistsError: 409, UnknownSecretError: 404}
+#: The general error last: the others are kinds of it.
+_STATUS: Mapping[type[Exception], int] = {SecretExistsError: 409, UnknownSecretError: 404, SecretError: 400}
 
 
 class SecretsApi:
@@ -20,25 +21,25 @@ class SecretsApi:
 
     async def list(self, call: Call) -> Result:
         namespace = call.query.get("namespace") or DEFAULT_NAMESPACE
-        with _refusals():
+        with refusals(_STATUS):
             names = self._secrets.list(namespace)
         return Result.json([{"name": name, "namespace": namespace} for name in names])
 
     async def create(self, call: Call) -> Result:
         body = _object(call)
-        with _refusals():
+        with refusals(_STATUS):
             self._secrets.create(_name(body), _value(body), _namespace(body))
         return Result(202)
 
     async def update(self, call: Call) -> Result:
         body = _object(call)
-        with _refusals():
+        with refusals(_STATUS):
             self._secrets.update(_name(body), _value(body), _namespace(body))
         return Result(202)
 
     async def delete(self, call: Call) -> Result:
         body = _object(call)
-        with _refusals():
+        with refusals(_STATUS):
             self._secrets.delete(_name(body), _namespace(body))
         return Result(202)
 
@@ -67,15 +68,3 @@ def _value(body: dict[str, Any]) -> bytes:
         return base64.b64decode(str(raw), validate=True)
     except binascii.Error as error:
         raise RefusedError(400, f"rawValue is not base64: {error}") from error
-
-
-class _refusals:  # noqa: N801 - reads as a statement: with _refusals(): …
-    """Turns the store's errors into answers."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        status = _STATUS.get(type(error)) if isinstance(error, Exception) else None
-        if status is not None:
-            raise RefusedError(status, str(error)) from error
